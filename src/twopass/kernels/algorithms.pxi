@@ -1,0 +1,151 @@
+# The algorithms: which passes, in which order. Every one ends in the same bits.
+#
+#     three_pass_recompute   largest, sum, write terms again          the paper's Algorithm 1
+#     three_pass_reload      largest, sum and keep, scale             the paper's Algorithm 2
+#     two_pass               sum, write terms again                   the paper's Algorithm 3
+#     two_pass_reload        sum and keep, scale                      one exponential an element, two passes
+#     online                 sum with a running maximum, write again  Milakov and Gimelshein 2018
+
+cdef struct Recipe:
+    bint largest_first
+    bint keep_terms
+    bint eager
+
+cdef enum:
+    AUTO = -1
+
+cdef Recipe[5] RECIPES
+RECIPES[0] = Recipe(True, False, False)
+RECIPES[1] = Recipe(True, True, False)
+RECIPES[2] = Recipe(False, False, False)
+RECIPES[3] = Recipe(False, True, False)
+RECIPES[4] = Recipe(False, False, True)
+
+ALGORITHMS = ("three_pass_recompute", "three_pass_reload", "two_pass", "two_pass_reload", "online")
+
+
+cdef inline Py_ssize_t segments(Py_ssize_t n) noexcept nogil:
+    return (n + SEGMENT - 1) // SEGMENT
+
+
+cdef bint sum_segments(
+    const Row[elem]* row, Py_ssize_t first, Py_ssize_t last, const Recipe* recipe, double e, char* terms, Pair* pairs
+) noexcept nogil:
+    """Pass 1 over segments first..last of a row; e is the reference to begin with or NaN. False: see sum_segment."""
+    cdef Py_ssize_t s, start, end = min(row.n, last * SEGMENT), term_size = 64 // Kind[elem].lanes()
+    if recipe.largest_first:
+        e = reference_for(largest[elem](row, first * SEGMENT, end), Kind[elem].widest(), Kind[elem].margin())
+    for s in range(first, last):
+        start = s * SEGMENT
+        pairs[s].e = e
+        if not sum_segment[elem](row, start, min(row.n, start + SEGMENT),
+                                 terms + start * term_size if recipe.keep_terms else NULL,
+                                 recipe.eager, &pairs[s]):
+            return False
+        e = pairs[s].e
+    return True
+
+
+cdef Pair merge_all(const Pair* pairs, Py_ssize_t count) noexcept nogil:
+    cdef Pair total = pairs[0]
+    cdef Py_ssize_t s
+    for s in range(1, count):
+        total = merge(total, pairs[s])
+    return total
+
+
+cdef inline bint is_out_of_range(const Pair* total, const elem* _) noexcept nogil:
+    """Whether a row's largest element lies below the range of the reduction (-inf does)."""
+    return (total.e <= reference_for(-INFINITY, Kind[elem].widest(), Kind[elem].margin())
+            and total.hi < exp2i(Kind[elem].margin() - 1))
+
+
+cdef double exact_largest(const Row[elem]* row) noexcept nogil:
+    """The maximum, or NaN where there is one. For the rare rows that are not summed as they are."""
+    cdef double most = -INFINITY, v
+    cdef Py_ssize_t i
+    for i in range(row.n):
+        v = scalar(row.x[i * row.stride])
+        if v != v:
+            return v
+        most = fmax(most, v)
+    return most
+
+
+cdef double log_sum_near_zero(const Row[elem]* row) noexcept nogil:
+    """log(sum(exp(x))) as max + log1p(rest) for a row whose maximum is nearly 0: a sum with the 1 of the maximum in
+    it has rounded the rest away."""
+    cdef Row[elem] others = row[0]
+    cdef Recipe recipe = Recipe(False, False, False)
+    cdef Pair total, part
+    cdef Py_ssize_t i, s
+    cdef double rest
+    others.skip = 0
+    for i in range(1, row.n):
+        if scalar(row.x[i * row.stride]) > scalar(row.x[others.skip * row.stride]):
+            others.skip = i
+    for s in range(segments(row.n)):
+        sum_segments[elem](&others, s, s + 1, &recipe, NAN, NULL, &part - s)
+        total = part if s == 0 else merge(total, part)
+    rest = ldexp(total.hi + total.lo, <int> total.e)
+    return scalar(row.x[others.skip * row.stride]) + (rest - 0.5 * rest * rest)
+
+
+cdef inline Normalizer normalizer_of(const Row[elem]* row, Pair total, int function) noexcept nogil:
+    cdef Normalizer norm
+    cdef double error
+    norm.e = total.e
+    norm.scale = norm.hi = norm.lo = 0
+    if function == SOFTMAX:
+        norm.scale = reciprocal(total.hi, total.lo)
+        return norm
+    if row.n == 1:                                      # exactly
+        norm.hi = scalar(row.x[0]) - row.shift
+    else:
+        log_of_pair(&total, &norm.hi, &norm.lo)
+    if function == LOGSUMEXP:
+        norm.hi = two_sum(row.shift, norm.hi, &error)
+        norm.lo += error
+    return norm
+
+
+cdef bint settle(
+    Row[elem]* row, int function, const Pair* pairs, bint summed, Normalizer* norm
+) noexcept nogil:
+    """What pass 2 needs, from the pairs of the segments.
+
+    False: elements lie beyond the range of the reduction. The row's shift has been set to its maximum, and
+    it is to be summed again. The subtraction is exact for whatever still shows in the result.
+    """
+    cdef Pair total
+    cdef double most
+    if summed:
+        total = merge_all(pairs, segments(row.n))
+        if row.shift != 0 or not is_out_of_range[elem](&total, NULL):
+            norm[0] = normalizer_of[elem](row, total, function)
+            return True
+    most = exact_largest[elem](row)
+    if isfinite(most):
+        row.shift = most
+        return False
+    norm[0] = Normalizer(0, NAN, most, 0)           # the usual formulas then give scipy's special values
+    return True
+
+
+cdef void write_segments(
+    int function, const Row[elem]* row, Py_ssize_t first, Py_ssize_t last, char* terms, const Pair* pairs,
+    elem* y, Py_ssize_t stride, const Normalizer* norm, bint streaming
+) noexcept nogil:
+    """Pass 2 over segments first..last of a row, the last one first."""
+    cdef Py_ssize_t s, start, end, term_size = 64 // Kind[elem].lanes()
+    cdef char* kept = NULL
+    for s in range(last - 1, first - 1, -1):
+        start = s * SEGMENT
+        end = min(row.n, start + SEGMENT)
+        if terms is not NULL:
+            kept = terms + start * term_size
+            if pairs[s].e != norm.e:
+                rescale_terms[elem](kept, end - start, pairs[s].e - norm.e, NULL)
+        write_range[elem](function, row, start, end, kept, y, stride, norm, streaming)
+    if streaming:
+        store_fence()

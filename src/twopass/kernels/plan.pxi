@@ -1,0 +1,177 @@
+# From NumPy arrays to jobs.
+
+cdef Py_ssize_t L2 = 1 << 20, LLC = 32 << 20        # set once by configure()
+cdef double RELOAD = 1.0, STREAM = 1.0
+
+
+def configure(*, l2, llc, reload=1.0, stream=1.0):
+    """Tell this build about the machine: cache sizes in bytes, and the numbers of its row in the table of targets.
+
+    `auto` keeps terms while a row and its result take at most reload * llc bytes; results of more than
+    stream * llc bytes bypass the caches.
+    """
+    global L2, LLC, RELOAD, STREAM
+    L2, LLC, RELOAD, STREAM = l2, llc, reload, stream
+
+
+NO_SPACE = "no memory for the work space of a row"
+
+
+cdef inline int item_size(int dtype) noexcept nogil:
+    return 8 if dtype == NPY_DOUBLE else 4 if dtype == NPY_FLOAT else 2
+
+
+cdef inline bint is_simple(ndarray a) noexcept:
+    """Contiguous, aligned, native: what quick() takes."""
+    cdef int dtype = PyArray_TYPE(a)
+    return (dtype == NPY_FLOAT or dtype == NPY_DOUBLE or dtype == NPY_FLOAT16) and PyArray_ISCARRAY_RO(a)
+
+
+cdef void choose(Job* job, int dtype, int algorithm, bint aliased) noexcept nogil:
+    """Fill in how the job is done. No choice changes a bit of the result."""
+    cdef double row_bytes = <double> job.n * item_size(dtype)
+    cdef bint bypass = (job.function != LOGSUMEXP and not aliased and job.y_stride == 1
+                        and row_bytes * job.rows > STREAM * LLC)
+    cdef bint holds_terms = not aliased and dtype != NPY_FLOAT16 and job.y_stride == 1
+    cdef bint fits_scratch = job.n <= SEGMENT
+    if algorithm == AUTO:
+        algorithm = 3 if 2 * row_bytes <= RELOAD * LLC else 2
+    job.recipe = RECIPES[algorithm]
+    if job.function != SOFTMAX or not (holds_terms or fits_scratch):
+        job.recipe.keep_terms = False
+    job.scratch = job.recipe.keep_terms and fits_scratch and (bypass or not holds_terms)
+    job.streaming = bypass and (job.scratch or not job.recipe.keep_terms)
+
+
+cdef enum Step:
+    SUM
+    SETTLE
+    WRITE
+
+
+cdef class Plan:
+    """Rows of an array, a function of theirs, and the way to compute it: what threads share.
+
+    Parameters
+    ----------
+    function : int
+        0 softmax, 1 log_softmax, 2 logsumexp.
+    x : ndarray of float16, float32 or float64
+        Aligned, native byte order, not empty, with the reduced axis last.
+    y : ndarray
+        The output: of x's dtype and shape, or without the last axis for logsumexp.
+    algorithm : int
+        An index into ALGORITHMS; -1 is ``auto``.
+    aliased : bool
+        Whether x and y are the same memory.
+    """
+
+    cdef Job job
+    cdef int dtype
+    cdef object arrays
+    cdef Pair* pairs
+    cdef double shift
+    cdef Normalizer norm
+
+    def __cinit__(self, int function, ndarray x, ndarray y, int algorithm, bint aliased):
+        cdef int d, last = x.ndim - 1
+        cdef Job* job = &self.job
+        self.arrays = (x, y)
+        self.dtype = PyArray_TYPE(x)
+        job.x = PyArray_BYTES(x)
+        job.y = PyArray_BYTES(y)
+        job.n = x.shape[last]
+        job.x_stride = x.strides[last] // item_size(self.dtype)
+        job.y_stride = 1 if function == LOGSUMEXP else y.strides[last] // item_size(self.dtype)
+        job.ndim = last
+        job.rows = 1
+        for d in range(last):
+            job.shape[d] = x.shape[d]
+            job.x_steps[d] = x.strides[d]
+            job.y_steps[d] = y.strides[d]
+            job.rows *= x.shape[d]
+        job.function = function
+        choose(job, self.dtype, algorithm, aliased)
+        self.pairs = <Pair*> malloc(max(1, segments(job.n)) * sizeof(Pair))
+        if self.pairs is NULL:
+            raise MemoryError(NO_SPACE)
+
+    def __dealloc__(self):
+        free(self.pairs)
+
+    @property
+    def rows(self):
+        """The number of rows."""
+        return self.job.rows
+
+    @property
+    def length(self):
+        """The number of elements in a row."""
+        return self.job.n
+
+    @property
+    def segments(self):
+        """The number of segments in a row: what sum_segments and write_segments count in."""
+        return segments(self.job.n)
+
+    @property
+    def divisible(self):
+        """Whether one row's segments can be worked on by themselves."""
+        return not self.job.scratch
+
+    def run(self, Py_ssize_t first, Py_ssize_t last):
+        """Do rows first..last from beginning to end."""
+        cdef bint done
+        with nogil:
+            done = run_rows_of(self.dtype, &self.job, first, last)
+        if not done:
+            raise MemoryError(NO_SPACE)
+
+    def sum_segments(self, Py_ssize_t row, Py_ssize_t first, Py_ssize_t last):
+        """Pass 1 over segments first..last of a row. False: something needs the shift of `settle`."""
+        return self.step(SUM, row, first, last)
+
+    def settle(self, Py_ssize_t row, bint summed):
+        """Between the passes. False: sum all segments again; the second time is the last."""
+        return self.step(SETTLE, row, summed, 0)
+
+    def write_segments(self, Py_ssize_t row, Py_ssize_t first, Py_ssize_t last):
+        """Pass 2 over segments first..last of a row; nothing is left to do for logsumexp."""
+        self.step(WRITE, row, first, last)
+
+    cdef bint step(self, Step step, Py_ssize_t row, Py_ssize_t first, Py_ssize_t last) noexcept:
+        cdef bint done
+        with nogil:
+            if self.dtype == NPY_FLOAT:
+                done = row_step[float](self, step, row, first, last, NULL)
+            elif self.dtype == NPY_DOUBLE:
+                done = row_step[double](self, step, row, first, last, NULL)
+            else:
+                done = row_step[half](self, step, row, first, last, NULL)
+        return done
+
+
+cdef bint row_step(
+    Plan plan, Step step, Py_ssize_t index, Py_ssize_t first, Py_ssize_t last, const elem* _
+) noexcept nogil:
+    """One step of what jobs.run_row does at a stretch."""
+    cdef FpState state
+    state.set_aside()
+    cdef Job* job = &plan.job
+    cdef Py_ssize_t x_offset, y_offset
+    locate(job, index, &x_offset, &y_offset)
+    cdef Row[elem] row = row_of(<const elem*> (job.x + x_offset), job.x_stride, job.n)
+    cdef elem* y = <elem*> (job.y + y_offset)
+    cdef bint done = True
+    row.shift = plan.shift
+    if step == SUM:
+        return sum_segments[elem](&row, first, last, &job.recipe, NAN, <char*> y, plan.pairs)
+    if step == SETTLE:
+        done = settle[elem](&row, job.function, plan.pairs, first, &plan.norm)
+        plan.shift = row.shift
+        if done and job.function == LOGSUMEXP:
+            y[0] = log_sum[elem](&row, &plan.norm)
+    elif job.function != LOGSUMEXP:
+        write_segments[elem](job.function, &row, first, last, kept_terms(job, <char*> y, &plan.norm), plan.pairs,
+                             y, job.y_stride, &plan.norm, job.streaming)
+    return done

@@ -1,0 +1,54 @@
+# A row as blocks of vectors, wherever its elements lie.
+
+cdef inline Py_ssize_t vectors(Py_ssize_t count, Py_ssize_t width) noexcept nogil:
+    return (count + width - 1) // width
+
+
+cdef inline const elem* stage(const Row[elem]* row, Py_ssize_t i, Py_ssize_t count, elem* buffer) noexcept nogil:
+    """Elements i..i+count side by side: where they are, or gathered and shifted into the buffer."""
+    cdef Py_ssize_t width = Kind[elem].lanes()
+    cdef const elem* x = row.x + i * row.stride
+    cdef Py_ssize_t k
+    if row.stride == 1 and row.shift == 0 and row.skip < 0:
+        return x
+    for k in range(count):
+        buffer[k] = x[k * row.stride]
+    if row.shift != 0:
+        for k in range(vectors(count, width)):
+            vstore(buffer + k * width, vload(<const elem*> buffer + k * width) - Kind[elem].splat(row.shift))
+    if i <= row.skip < i + count:
+        buffer[row.skip - i] = Kind[elem].storage(-INFINITY)
+    return buffer
+
+
+cdef inline Row[elem] row_of(const elem* x, Py_ssize_t stride, Py_ssize_t n) noexcept nogil:
+    cdef Row[elem] row
+    row.x = x
+    row.stride = stride
+    row.n = n
+    row.shift = 0
+    row.skip = -1
+    return row
+
+
+cdef inline Vec[elem] fetch(const elem* x, Py_ssize_t k, Py_ssize_t count) noexcept nogil:
+    """The k-th vector of `count` elements, the last one filled up with -inf."""
+    cdef Py_ssize_t width = Kind[elem].lanes(), left = count - k * width
+    return vload(x + k * width) if left >= width else vload_part(x + k * width, left)
+
+
+cdef inline void put(elem* y, Py_ssize_t k, Py_ssize_t count, Vec[elem] v, bint streaming) noexcept nogil:
+    """Store the k-th vector of `count` elements."""
+    cdef Py_ssize_t width = Kind[elem].lanes(), left = count - k * width
+    if left < width:
+        vstore_part(y + k * width, v, left)
+    elif streaming:
+        vstream(y + k * width, v)
+    else:
+        vstore(y + k * width, v)
+
+
+cdef inline void scatter(const elem* buffer, Py_ssize_t count, elem* y, Py_ssize_t stride) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(count):
+        y[k * stride] = buffer[k]

@@ -1,0 +1,80 @@
+# The vector operations that every ISA header supplies (see vec/vec.hpp), as Cython sees them.
+# A storage type (half, float, double) names the vector type too: Vec[half] and Vec[float] are one type in C++.
+# Cython specialises a function by arguments that name elem; a function that has none by nature takes an
+# unused `const elem* _`, and is called with NULL there.
+
+cdef extern from "vec.hpp" nogil:
+    ctypedef unsigned short half                  # IEEE binary16: stored as such, computed as float
+
+    cdef cppclass Vec[T]:                         # 512 bits: 16 lanes of float or 8 of double
+        Vec operator+(Vec)
+        Vec operator-(Vec)
+        Vec operator*(Vec)
+
+    cdef cppclass Kind[T]:                        # what is known of a storage type
+        @staticmethod
+        Py_ssize_t lanes()
+        @staticmethod
+        Vec[T] splat(double)
+        @staticmethod
+        double magic()                            # z = v + magic holds round(v) in its low bits
+        @staticmethod
+        double widest()                           # |x| up to which the argument reduction is exact enough
+        @staticmethod
+        double margin()                           # exponents of terms: of the largest one, at least;
+        @staticmethod
+        double ceiling()                          # at most;
+        @staticmethod
+        double lowest()                           # and of those that are too small to matter
+        @staticmethod
+        double epsilon()                          # of the type computed in
+        @staticmethod
+        double least_sum()                        # terms that add up to less may have lost some that show
+        @staticmethod
+        T storage(double)
+        @staticmethod
+        double rest_after(double)                 # what rounding to the type computed in leaves over
+        @staticmethod
+        Vec[T] load_computed(const char*)         # vectors of the type computed in: float for half
+        @staticmethod
+        void store_computed(char*, Vec[T])
+        @staticmethod
+        Vec[T] load_computed_part(const char*, Py_ssize_t)
+        @staticmethod
+        void store_computed_part(char*, Vec[T], Py_ssize_t)
+
+    Vec[T] vload[T](const T*)
+    void vstore[T](T*, Vec[T])
+    Vec[T] vload_part[T](const T*, Py_ssize_t)    # so many elements, and -inf
+    void vstore_part[T](T*, Vec[T], Py_ssize_t)
+    void vstream[T](T*, Vec[T])                   # past the caches; T* aligned to the vector's storage
+    Vec[T] vfma[T](Vec[T], Vec[T], Vec[T])
+    Vec[T] vmax[T](Vec[T], Vec[T])                # the second operand where one is NaN
+    double vsum(Vec[double])                      # of the lanes, in the one order that all targets share
+    double vpeak[T](Vec[T])                       # the largest lane
+    Vec[T] vreduce_arg[T](Vec[T], Vec[T])         # x - n ln 2
+    Vec[T] vtimes_exp2[T](Vec[T], Vec[T])         # p * 2^k, with k in the low bits of the other
+    Vec[T] vwatch[T](Vec[T], Vec[T], Vec[T])      # remembers whether any lane passed the limit or was NaN
+    bint vtripped[T](Vec[T], Vec[T])
+    Vec[double] vlow[T](Vec[T])                   # half the lanes, as double
+    Vec[double] vhigh[T](Vec[T])
+    void store_fence()
+
+    double scalar[T](T)
+    double exp2i(double)                          # 2^n for an integral n; 0 below the normal numbers
+
+    cdef cppclass Row[T]:
+        const T* x
+        Py_ssize_t stride                         # in elements
+        Py_ssize_t n
+        double shift                              # subtracted from every element on its way in
+        Py_ssize_t skip                           # the index of an element to leave out, or -1
+
+    cdef cppclass FpState:                        # restores the caller's floating-point state at the scope's end
+        FpState()
+        void set_aside()
+
+ctypedef fused elem:
+    half
+    float
+    double

@@ -1,0 +1,111 @@
+// Plain C++ for any machine: arrays that the compiler vectorises with what its baseline has (SSE2 on x86-64).
+// There is no fused multiply-add to rely on, so fma rounds twice and the reduction takes three parts of ln 2,
+// short enough for exact products. Results keep the error bounds; their bits differ from the FMA targets'.
+#pragma once
+#include <cstring>
+
+namespace {
+// n * (the first part of ln 2) has to fit the significand: 11 + 12 bits, 18 + 35 bits.
+constexpr double widest_f32 = 0x1p10, widest_f64 = 0x1p16;
+
+template <class T, class Bits, int N> struct Array {
+    T v[N];
+    template <class F> static Array map(F f) {
+        Array r;
+        for (int i = 0; i < N; ++i) r.v[i] = f(i);
+        return r;
+    }
+    static Array splat(double c) {
+        return map([=](int) { return static_cast<T>(c); });
+    }
+};
+using F32 = Array<float, std::uint32_t, 16>;
+using F64 = Array<double, std::uint64_t, 8>;
+
+template <class To, class From> inline To bit_copy(From from) {
+    To to;
+    std::memcpy(&to, &from, sizeof to);
+    return to;
+}
+
+inline float widen(half h) {  // both rescalings are exact; infinities and NaN get their exponent back
+    const std::uint32_t magnitude = static_cast<std::uint32_t>(h & 0x7FFF) << 13;
+    const std::uint32_t special = (h & 0x7C00) == 0x7C00 ? 0x7F800000u : 0u;
+    const float value = bit_copy<float>(magnitude) * 0x1p112f;
+    return bit_copy<float>(bit_copy<std::uint32_t>(value) | special | (static_cast<std::uint32_t>(h & 0x8000) << 16));
+}
+inline half narrow(float f) {
+    const std::uint32_t bits = bit_copy<std::uint32_t>(f), sign = (bits >> 16) & 0x8000, magnitude = bits & 0x7FFFFFFF;
+    if (magnitude > 0x7F800000) return static_cast<half>(sign | 0x7E00);
+    if (magnitude >= 0x477FF000) return static_cast<half>(sign | 0x7C00);
+    if (magnitude < 0x38800000)  // a half subnormal: adding 0.5 aligns its units with float's last bit
+        return static_cast<half>(sign | (bit_copy<std::uint32_t>(bit_copy<float>(magnitude) + 0.5f) - 0x3F000000));
+    return static_cast<half>(sign | ((magnitude - 0x38000000 + 0xFFF + ((magnitude >> 13) & 1)) >> 13));
+}
+
+inline F32 load(const float* p) { return F32::map([=](int i) { return p[i]; }); }
+inline F64 load(const double* p) { return F64::map([=](int i) { return p[i]; }); }
+inline F32 load(const half* p) { return F32::map([=](int i) { return widen(p[i]); }); }
+template <class T, class B, int N> inline void store(T* p, Array<T, B, N> a) { std::memcpy(p, a.v, sizeof a.v); }
+inline void store(half* p, F32 a) {
+    for (int i = 0; i < 16; ++i) p[i] = narrow(a.v[i]);
+}
+template <class T, class V> inline void stream(T* p, V a) { store(p, a); }
+
+template <class T, class B, int N> inline Array<T, B, N> operator+(Array<T, B, N> a, Array<T, B, N> b) {
+    return Array<T, B, N>::map([&](int i) { return a.v[i] + b.v[i]; });
+}
+template <class T, class B, int N> inline Array<T, B, N> operator-(Array<T, B, N> a, Array<T, B, N> b) {
+    return Array<T, B, N>::map([&](int i) { return a.v[i] - b.v[i]; });
+}
+template <class T, class B, int N> inline Array<T, B, N> operator*(Array<T, B, N> a, Array<T, B, N> b) {
+    return Array<T, B, N>::map([&](int i) { return a.v[i] * b.v[i]; });
+}
+template <class T, class B, int N>
+inline Array<T, B, N> fma(Array<T, B, N> a, Array<T, B, N> b, Array<T, B, N> c) {
+    return a * b + c;
+}
+
+// The second operand where either is NaN.
+template <class T, class B, int N> inline Array<T, B, N> max(Array<T, B, N> a, Array<T, B, N> b) {
+    return Array<T, B, N>::map([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+}
+template <class T, class B, int N> inline double peak(Array<T, B, N> a) {
+    T most = a.v[0];
+    for (int i = 1; i < N; ++i) most = a.v[i] > most ? a.v[i] : most;
+    return most;
+}
+
+// Lanes are added in one order on every target: i and i + 4, then i and i + 2, then the last two.
+inline double sum(F64 a) {
+    return ((a.v[0] + a.v[4]) + (a.v[2] + a.v[6])) + ((a.v[1] + a.v[5]) + (a.v[3] + a.v[7]));
+}
+
+// p * 2^k, where z = magic + k holds k in its low bits: k is added to p's exponent field.
+template <class T, class B, int N> inline Array<T, B, N> times_exp2(Array<T, B, N> p, Array<T, B, N> z) {
+    return Array<T, B, N>::map([&](int i) {
+        return bit_copy<T>(bit_copy<B>(p.v[i]) + (bit_copy<B>(z.v[i]) << Format<T>::significand));
+    });
+}
+
+// Counts the lanes that are above the limit or NaN.
+template <class T, class B, int N>
+inline Array<T, B, N> watch(Array<T, B, N> w, Array<T, B, N> z, Array<T, B, N> limit) {
+    return Array<T, B, N>::map([&](int i) { return w.v[i] + (z.v[i] <= limit.v[i] ? T(0) : T(1)); });
+}
+template <class T, class B, int N> inline bool tripped(Array<T, B, N> w, Array<T, B, N>) { return peak(w) > 0; }
+
+inline F64 low(F32 a) { return F64::map([&](int i) { return static_cast<double>(a.v[i]); }); }
+inline F64 high(F32 a) { return F64::map([&](int i) { return static_cast<double>(a.v[8 + i]); }); }
+
+inline F32 reduce_arg(F32 x, F32 n) {
+    return F32::map([&](int i) {
+        return ((x.v[i] - n.v[i] * 0x1.62ep-1f) - n.v[i] * 0x1.0bep-15f) - n.v[i] * 0x1.be8e7cp-27f;
+    });
+}
+inline F64 reduce_arg(F64 x, F64 n) {
+    return F64::map([&](int i) {
+        return ((x.v[i] - n.v[i] * 0x1.62e42fef8p-1) - n.v[i] * 0x1.1cf79abc8p-36) - n.v[i] * 0x1.e3b39803f2f6bp-72;
+    });
+}
+}  // namespace

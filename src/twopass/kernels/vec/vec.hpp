@@ -1,0 +1,190 @@
+// The vector type of the kernels: always 512 bits, whatever the machine has.
+//
+// Design note
+// A. A vector here is *logical*: 16 float or 8 double lanes. AVX-512 holds it in one register, AVX2 in
+//    two, NEON in four, the generic build in an array. Element i of a row therefore belongs to lane
+//    i mod 16 (or 8) on every CPU, and sums come out with the same bits.
+// B. Each ISA is one header that defines the structs F32 and F64 and the operations below on both.
+//    The build names it in TWOPASS_VEC; every header refuses to compile without its flags.
+// C. A half (IEEE binary16, stored as uint16_t) is a storage type only: loads widen it to F32.
+// D. Everything has internal linkage. A weak symbol with AVX code in it could be picked by the linker
+//    for another target's module and crash an older CPU.
+//
+// What a header supplies, for F32 and F64:
+//    load store stream splat  + - *  fma max  times_exp2 watch tripped peak  reduce_arg
+// for F32: load, store and stream of half, low, high (the two halves of the lanes, widened to F64);
+// for F64: sum. And, where the ISA has masks, load_part and store_part.
+#pragma once
+#include <atomic>
+#include <cfenv>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+namespace {
+using half = std::uint16_t;
+
+// Adding 1.5 * 2^significand rounds to an integer and leaves it in the low bits of the sum.
+template <class T> struct Format;
+template <> struct Format<float> {
+    static constexpr double magic = 0x1.8p23;
+    static constexpr int significand = 23;
+};
+template <> struct Format<double> {
+    static constexpr double magic = 0x1.8p52;
+    static constexpr int significand = 52;
+};
+}  // namespace
+
+#include TWOPASS_VEC  // also defines widest_f32 and widest_f64: how far reduce_arg can be trusted
+
+namespace {
+// Parts of a vector through a buffer, for what a header has no masked instructions for.
+template <class T> inline auto load_part(const T* p, std::ptrdiff_t count) -> decltype(load(p)) {
+    T buffer[sizeof(T) == 8 ? 8 : 16];
+    store(buffer, decltype(load(p))::splat(-INFINITY));
+    std::memcpy(buffer, p, count * sizeof(T));
+    return load(buffer);
+}
+template <class T, class V> inline void store_part(T* p, V v, std::ptrdiff_t count) {
+    T buffer[sizeof(T) == 8 ? 8 : 16];
+    store(buffer, v);
+    std::memcpy(p, buffer, count * sizeof(T));
+}
+
+template <class T> struct VecOf;
+template <> struct VecOf<half> { using type = F32; };
+template <> struct VecOf<float> { using type = F32; };
+template <> struct VecOf<double> { using type = F64; };
+template <class T> using Vec = typename VecOf<T>::type;
+
+// Cython spells a template's argument out, so each overload set gets one template in front of it.
+template <class T> inline Vec<T> vload(const T* p) { return load(p); }
+template <class T> inline void vstore(T* p, Vec<T> v) { store(p, v); }
+template <class T> inline Vec<T> vload_part(const T* p, std::ptrdiff_t count) { return load_part(p, count); }
+template <class T> inline void vstore_part(T* p, Vec<T> v, std::ptrdiff_t count) { store_part(p, v, count); }
+template <class T> inline void vstream(T* p, Vec<T> v) { stream(p, v); }
+template <class T> inline Vec<T> vfma(Vec<T> a, Vec<T> b, Vec<T> c) { return fma(a, b, c); }
+template <class T> inline Vec<T> vmax(Vec<T> a, Vec<T> b) { return max(a, b); }
+template <class T> inline Vec<T> vtimes_exp2(Vec<T> p, Vec<T> z) { return times_exp2(p, z); }
+template <class T> inline Vec<T> vwatch(Vec<T> w, Vec<T> z, Vec<T> limit) { return watch(w, z, limit); }
+template <class T> inline bool vtripped(Vec<T> w, Vec<T> limit) { return tripped(w, limit); }
+inline double vsum(F64 v) { return sum(v); }
+template <class T> inline double vpeak(Vec<T> v) { return peak(v); }
+template <class T> inline F64 vlow(Vec<T> v) { return low(v); }
+template <class T> inline F64 vhigh(Vec<T> v) { return high(v); }
+template <class T> inline Vec<T> vreduce_arg(Vec<T> x, Vec<T> n) { return reduce_arg(x, n); }
+
+// Scalars of a storage type.
+inline double from_storage(float v) { return v; }
+inline double from_storage(double v) { return v; }
+inline double from_storage(half h) {
+    const int exponent = (h >> 10) & 31;
+    const double fraction = h & 1023;
+    const double value = exponent == 31 ? (fraction != 0 ? std::numeric_limits<double>::quiet_NaN()
+                                                         : std::numeric_limits<double>::infinity())
+                         : exponent == 0 ? std::ldexp(fraction, -24)
+                                         : std::ldexp(fraction + 1024, exponent - 25);
+    return h & 0x8000 ? -value : value;
+}
+template <class T> inline double scalar(T v) { return from_storage(v); }
+
+constexpr double LOG2_E = 1.4426950408889634, LN_2 = 0.6931471805599453;
+
+template <class T> struct Kind {
+    // The type it is computed in: the exponentials kept between passes are of this type.
+    using Computed = std::conditional_t<std::is_same_v<T, half>, float, T>;
+    static constexpr bool wide = sizeof(T) == 8;
+
+    static constexpr std::ptrdiff_t lanes() { return wide ? 8 : 16; }
+    static constexpr double magic() { return Format<Computed>::magic; }
+    static constexpr double widest() { return wide ? widest_f64 : widest_f32; }
+    static constexpr double margin() { return wide ? 300 : 40; }
+    static constexpr double ceiling() { return wide ? 700 : 80; }
+    static constexpr double least_sum() { return wide ? 0x1p60 : 0x1p28; }
+    static constexpr double epsilon() { return std::numeric_limits<Computed>::epsilon(); }
+    static constexpr double lowest() { return wide ? -1020 : -124; }  // still a normal number
+
+    static Vec<T> splat(double c) { return Vec<T>::splat(c); }
+    static Vec<T> load_computed(const char* p) { return load(reinterpret_cast<const Computed*>(p)); }
+    static void store_computed(char* p, Vec<T> v) { store(reinterpret_cast<Computed*>(p), v); }
+    static Vec<T> load_computed_part(const char* p, std::ptrdiff_t count) {
+        return load_part(reinterpret_cast<const Computed*>(p), count);
+    }
+    static void store_computed_part(char* p, Vec<T> v, std::ptrdiff_t count) {
+        store_part(reinterpret_cast<Computed*>(p), v, count);
+    }
+    static double rest_after(double v) { return std::isfinite(v) ? v - static_cast<Computed>(v) : 0; }
+    static T storage(double v) {
+        if constexpr (std::is_same_v<T, half>) {
+            half lane[16];
+            store(lane, F32::splat(v));
+            return lane[0];
+        } else {
+            return static_cast<T>(v);
+        }
+    }
+};
+
+inline double exp2i(double n) {
+    const std::int64_t exponent = static_cast<std::int64_t>(n < -1023 ? -1023 : n) + 1023;
+    const std::int64_t bits = exponent << 52;
+    double value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+// Where a row lies in memory, and what is done to its elements on their way in.
+template <class T> struct Row {
+    const T* x;
+    std::ptrdiff_t stride;  // in elements
+    std::ptrdiff_t n;
+    double shift;         // subtracted from every element
+    std::ptrdiff_t skip;  // the index of an element to leave out, or -1
+};
+
+// The caller's floating-point state (flush-to-zero, rounding, raised flags) is set aside while a kernel runs
+// and comes back untouched, flags included. The fences keep the compiler from moving the kernel's loads and
+// stores, and so its arithmetic, out of the scope.
+class FpState {
+#if defined(__x86_64__) || defined(_M_X64)
+    const unsigned saved_ = _mm_getcsr();
+    static void set_default() { _mm_setcsr(0x1F80); }
+    void restore() const { _mm_setcsr(saved_); }
+#else
+    std::fenv_t saved_;
+    static void set_default() { std::fesetenv(FE_DFL_ENV); }
+    void restore() const { std::fesetenv(&saved_); }
+#endif
+
+public:
+#if defined(__x86_64__) || defined(_M_X64)
+    FpState() = default;
+#else
+    FpState() { std::fegetenv(&saved_); }
+#endif
+    void set_aside() const {  // Cython drops a variable that nothing is done with
+        set_default();
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+    ~FpState() {
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+        restore();
+    }
+    FpState(const FpState&) = delete;
+    FpState& operator=(const FpState&) = delete;
+};
+
+inline void store_fence() {
+#if defined(__x86_64__) || defined(_M_X64)
+    _mm_sfence();
+#endif
+}
+}  // namespace
