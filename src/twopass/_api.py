@@ -1,0 +1,227 @@
+"""Argument handling shared by all targets: dtypes, axes, `out`, and the inputs that no kernel takes.
+
+The compiled functions decide the common case themselves and hand everything else to `elementwise` and
+`logsumexp`, with the `Plan` class of their own target. Here an array becomes rows: the reduced axes are
+moved last by a view, and the rows go to `_threads.run`.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from numpy.exceptions import AxisError
+
+from twopass import _reference, _threads
+
+Array = npt.NDArray[Any]
+
+ALGORITHMS = ("three_pass_recompute", "three_pass_reload", "two_pass", "two_pass_reload", "online")
+LOGSUMEXP = 2
+REFERENCE = {0: _reference.softmax, 1: _reference.log_softmax}
+
+
+class PlanFactory(Protocol):
+    """The `Plan` class of a target module."""
+
+    def __call__(
+        self, function: int, x: Array, y: Array, algorithm: int, aliased: bool
+    ) -> _threads.Plan: ...
+
+
+def elementwise(
+    plan: PlanFactory,
+    function: int,
+    x: npt.ArrayLike,
+    axis: int | tuple[int, ...] | None,
+    out: Array | None,
+    algorithm: str,
+    threads: int | None,
+) -> Array:
+    """Softmax or log_softmax of anything that NumPy can make an array of."""
+    choice, workers = _algorithm_index(algorithm), _threads.check(threads)
+    x = _as_array(x)
+    axes = _axes(axis, x.ndim)
+    dtype = _reference.result_dtype(x.dtype)
+    _check_out(out, x.shape, dtype)
+    if not _has_kernel(dtype):
+        return _deliver(REFERENCE[function](x, axes), out)
+    aliased = out is not None and _same_memory(x, out)
+    source = _prepare(x, dtype)
+    if out is not None and not aliased and np.may_share_memory(source, out):
+        source = source.copy()
+    # What cannot be written to in place as rows goes to a new array first.
+    result = out if out is not None and out.flags.aligned else np.empty_like(source)
+    y = _rows(result, axes)
+    if result.size and not np.may_share_memory(y, result):
+        result = np.empty(source.shape, dtype)
+        y, aliased = np.empty(_rows(result, axes).shape, dtype), False
+    if source.size:
+        _threads.run(plan(function, _rows(source, axes), y, choice, aliased), workers)
+    if source.size and not np.may_share_memory(y, result):
+        _from_rows(y, result, axes)
+    return _deliver(result, out)
+
+
+def logsumexp(
+    plan: PlanFactory,
+    a: npt.ArrayLike,
+    axis: int | tuple[int, ...] | None,
+    b: npt.ArrayLike | None,
+    keepdims: bool,
+    return_sign: bool,
+    out: Array | None,
+    algorithm: str,
+    threads: int | None,
+) -> Any:
+    """Log-sum-exp of anything that NumPy can make an array of."""
+    choice, workers = _algorithm_index(algorithm), _threads.check(threads)
+    a = _as_array(a)
+    weights = None if b is None else b if np.isscalar(b) else _as_array(b)
+    ndim = a.ndim if weights is None else np.broadcast(a, weights).ndim
+    axes = _axes(axis, ndim)
+    dtype = _reference.result_dtype(a.dtype)
+    if weights is not None or return_sign or not _has_kernel(dtype):
+        return _reference_logsumexp(a, axes, weights, keepdims, return_sign, out)
+    kept = [n for d, n in enumerate(a.shape) if d not in axes]
+    shape = tuple(1 if d in axes else n for d, n in enumerate(a.shape)) if keepdims else tuple(kept)
+    _check_out(out, shape, dtype)
+    result = np.full(kept, -np.inf, dtype)
+    if a.size:
+        rows = _rows(_prepare(a, dtype), axes)
+        _threads.run(plan(LOGSUMEXP, rows, result, choice, False), workers)
+    return _deliver(result.reshape(shape), out)
+
+
+def _reference_logsumexp(
+    a: Array,
+    axes: tuple[int, ...],
+    b: Any,
+    keepdims: bool,
+    return_sign: bool,
+    out: Array | None,
+) -> Any:
+    result = _reference.logsumexp(a, axes, b, keepdims, return_sign)
+    size, sign = result if return_sign else (result, None)
+    _check_out(out, size.shape, size.dtype)
+    size = _deliver(size, out)
+    return (size, sign[()]) if sign is not None else size
+
+
+def _as_array(x: npt.ArrayLike) -> Array:
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            "masked arrays are not supported: pass x.filled(-numpy.inf), "
+            "which leaves the masked elements out"
+        )
+    array = np.asarray(x)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(
+            f"dtype {array.dtype} is not numeric: "
+            "twopass takes real, integer, bool and complex arrays"
+        )
+    return array
+
+
+def _has_kernel(dtype: np.dtype[Any]) -> bool:
+    return dtype.char in "efd"
+
+
+def _axes(axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
+    """Every axis to reduce over, as numbers from 0."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = tuple(_axis(a, ndim) for a in (axis if isinstance(axis, tuple) else (axis,)))
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"axis {axis} names an axis twice")
+    return axes
+
+
+def _axis(axis: Any, ndim: int) -> int:
+    if isinstance(axis, bool):
+        raise TypeError(f"axis must be None, an integer or a tuple of integers, not {axis}")
+    try:
+        index = operator.index(axis)
+    except TypeError:
+        raise TypeError(
+            f"axis must be None, an integer or a tuple of integers, not {axis!r}"
+        ) from None
+    if not -max(ndim, 1) <= index < max(ndim, 1):
+        raise AxisError(index, ndim)
+    return index % ndim if ndim else 0
+
+
+def _algorithm_index(algorithm: str) -> int:
+    if not isinstance(algorithm, str):
+        raise TypeError(f"algorithm must be a string, not {algorithm!r}")
+    if algorithm == "auto":
+        return -1
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"algorithm {algorithm!r} is not one of auto, {', '.join(ALGORITHMS)}")
+    return ALGORITHMS.index(algorithm)
+
+
+def _check_out(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if out is None:
+        return
+    if type(out) is not np.ndarray:
+        raise TypeError(f"out must be a numpy.ndarray, not {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape} and the result {shape}")
+    if out.dtype != dtype:
+        raise ValueError(f"out has dtype {out.dtype} and the result {dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+    if _overlaps_itself(out):
+        raise ValueError("out has elements that share memory, such as a broadcast array has")
+
+
+def _overlaps_itself(a: Array) -> bool:
+    extent = a.itemsize
+    for stride, n in sorted((abs(s), n) for s, n in zip(a.strides, a.shape, strict=True) if n > 1):
+        if stride < extent:
+            return True
+        extent += stride * (n - 1)
+    return False
+
+
+def _same_memory(x: Array, out: Array) -> bool:
+    return (
+        x.dtype == out.dtype
+        and x.strides == out.strides
+        and x.__array_interface__["data"][0] == out.__array_interface__["data"][0]
+    )
+
+
+def _prepare(x: Array, dtype: np.dtype[Any]) -> Array:
+    """Give x the dtype, byte order and alignment that the kernels read; a copy only where it differs."""
+    return np.require(x, dtype, "A")
+
+
+def _rows(a: Array, axes: tuple[int, ...]) -> Array:
+    """View an array with the reduced axes last and as one; a copy only where no such view exists."""
+    if a.ndim == 0:
+        return a.reshape(1)
+    kept = [d for d in range(a.ndim) if d not in axes]
+    moved = a.transpose(*kept, *axes)
+    if len(axes) == 1:
+        return moved
+    return moved.reshape(*moved.shape[: len(kept)], -1) if a.size else moved
+
+
+def _from_rows(rows: Array, result: Array, axes: tuple[int, ...]) -> None:
+    """Undo `_rows` where it had to copy."""
+    kept = [d for d in range(result.ndim) if d not in axes]
+    moved = result.transpose(*kept, *axes)
+    moved[...] = rows.reshape(moved.shape)
+
+
+def _deliver(result: Array, out: Array | None) -> Any:
+    """Hand over a result: in `out`, else as it is, 0-dimensional ones as scalars like NumPy's ufuncs."""
+    if out is None:
+        return result[()]
+    if result is not out:
+        out[...] = result
+    return out
