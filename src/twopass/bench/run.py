@@ -1,0 +1,169 @@
+"""Measure cases: every algorithm of every target, the peers and the limit, in one race a case."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twopass import get_num_threads, set_num_threads
+from twopass.bench import peers
+from twopass.bench.cases import Case
+from twopass.bench.timing import Contender, Result, race
+
+Array = NDArray[Any]
+
+LIMIT = "limit"
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A case and the results of all that ran it."""
+
+    case: Case
+    results: tuple[Result, ...]
+
+    @property
+    def targets(self) -> list[str]:
+        """Names of the targets that took part."""
+        return list(dict.fromkeys(result.group for result in self.results if result.group))
+
+    @property
+    def peers(self) -> list[str]:
+        """Names of the libraries that took part."""
+        return [result.name for result in self.results if not result.group]
+
+    def algorithms(self, target: str) -> list[str]:
+        """Names of the algorithms that ran on a target, ``"auto"`` first."""
+        return [r.name for r in self.results if r.group == target and r.name != LIMIT]
+
+    def has(self, name: str, target: str = "") -> bool:
+        """Whether an algorithm ran on a target, or a peer took part."""
+        return any((result.name, result.group) == (name, target) for result in self.results)
+
+    def ns(self, name: str, target: str = "") -> float:
+        """Nanoseconds per element: of an algorithm or the limit on a target, or of a peer."""
+        for result in self.results:
+            if (result.name, result.group) == (name, target):
+                return result.best / self.case.size * 1e9
+        raise KeyError(f"{name!r} on {target!r} was not measured")
+
+    def best_peer(self) -> str | None:
+        """Name of the fastest peer; ``None`` when none took part."""
+        return min(self.peers, key=self.ns, default=None)
+
+    def efficiency(self, name: str, target: str) -> float:
+        """Time of the limit over the time achieved; one is the best that memory allows."""
+        return self.ns(LIMIT, target) / self.ns(name, target)
+
+
+def contenders(
+    case: Case,
+    targets: Sequence[Any],
+    peer_names: Iterable[str],
+    x: Array,
+    out: Array,
+    skipped: Callable[[str, Exception], object] = lambda name, error: None,
+) -> list[Contender]:
+    """List who runs a case: all of them read `x` and, where they can, write `out`.
+
+    A peer that cannot run the case is left out, and `skipped` is told its name and its exception.
+    """
+    entries = []
+    for target in targets:
+        function = getattr(target, case.function)
+        call = partial(function, x, axis=case.axis, out=out)
+        entries.append(Contender(AUTO, call, target.name))  # as people call it: no further options
+        entries += [
+            Contender(name, partial(call, algorithm=name), target.name)
+            for name in target.module.ALGORITHMS
+        ]
+        entries.append(Contender(LIMIT, limit(target.module, case, x, out), target.name))
+    for name in peer_names:
+        try:
+            call_peer = peers.call(name, case, x, out)
+            call_peer()
+        except Exception as error:  # whatever a foreign library raises
+            skipped(name, error)
+        else:
+            entries.append(Contender(name, call_peer))
+    return entries
+
+
+def limit(module: Any, case: Case, x: Array, out: Array) -> Callable[[], object]:
+    """Return the memory traffic that a case cannot do without, split over its threads.
+
+    Two reads and a write; of logsumexp, whose output is small, one read (the maximum of all).
+    float16 is moved as float32 of half the length.
+    """
+    carrier = np.float32 if x.dtype == np.float16 else x.dtype
+    inputs = np.array_split(x.reshape(-1).view(carrier), case.threads)
+    if case.function == "logsumexp":
+        parts = [partial(module.run_pass, "max", part, part) for part in inputs]
+    else:
+        outputs = np.array_split(out.reshape(-1).view(carrier), case.threads)
+        parts = [partial(module.limit, *pair) for pair in zip(inputs, outputs, strict=True)]
+    return parts[0] if case.threads == 1 else partial(_together, ThreadPoolExecutor(), parts)
+
+
+def _together(pool: ThreadPoolExecutor, parts: Sequence[Callable[[], object]]) -> None:
+    futures = [pool.submit(part) for part in parts[1:]]
+    parts[0]()
+    for future in futures:
+        future.result()
+
+
+def run(
+    cases: Iterable[Case],
+    targets: Sequence[Any],
+    peer_names: Sequence[str],
+    *,
+    rounds: int,
+    budget: float,
+    tick: Callable[[], object] = lambda: None,
+    skipped: Callable[[str, Exception], object] = lambda name, error: None,
+) -> Iterator[Measured]:
+    """Measure one case after the other; see `twopass.bench.timing.race` for the numbers.
+
+    Parameters
+    ----------
+    cases : iterable of Case
+        What to measure.
+    targets : sequence of Target
+        The builds to run, each one supported here.
+    peer_names : sequence of str
+        Keys of `twopass.bench.peers.PEERS`.
+    rounds, budget, tick
+        Passed on to the race of each case.
+    skipped : callable
+        Told the name and the exception of a peer that cannot run a case.
+
+    Yields
+    ------
+    Measured
+        As soon as it is complete.
+    """
+
+    def measure(case: Case) -> Measured:  # its arrays are freed before the next case's are made
+        x, out = case.arrays()
+        with _threads(case.threads):
+            entries = contenders(case, targets, peer_names, x, out, skipped)
+            return Measured(case, tuple(race(entries, rounds=rounds, budget=budget, tick=tick)))
+
+    yield from map(measure, cases)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Set twopass's default, as a call with `threads` leaves the shortest way into the kernels."""
+    before = get_num_threads()
+    set_num_threads(number)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
