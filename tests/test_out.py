@@ -1,0 +1,200 @@
+"""out=: the result in the caller's array, or a clear error and `out` untouched."""
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import as_strided
+from oracle import (
+    ALGORITHMS,
+    DTYPES,
+    FUNCTIONS,
+    assert_accurate,
+    assert_same_bits,
+    call,
+    exact,
+    hard,
+)
+
+SOFTMAXES = FUNCTIONS[:2]
+
+
+def scores(dtype, *shape):
+    return hard("normal_3", int(np.prod(shape)), dtype).reshape(shape).copy()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("function", SOFTMAXES)
+@pytest.mark.parametrize(
+    "shape, axis",
+    [((9,), 0), ((1000,), 0), ((40, 50), 1), ((40, 50), 0), ((70_001,), None)],
+    ids=str,
+)
+def test_a_new_array_and_the_input_itself(target, function, dtype, shape, axis, algorithm):
+    x = scores(dtype, *shape)
+    want = exact(function, x, axis)
+    out = np.full_like(x, 99)
+    assert call(target, function, x, axis, out=out, algorithm=algorithm) is out
+    assert_accurate(function, x, out, axis, want)
+    assert_same_bits(x, scores(dtype, *shape), "the input")
+    assert call(target, function, x, axis, out=x, algorithm=algorithm) is x
+    assert_same_bits(x, out, "in place")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("axis", (0, 1, None, (0, 1)))
+@pytest.mark.parametrize("keepdims", (False, True))
+def test_logsumexp(target, dtype, axis, keepdims):
+    x = scores(dtype, 30, 40)
+    want = np.asarray(target.logsumexp(x, axis=axis, keepdims=keepdims))
+    out = np.full_like(want, 99)
+    assert target.logsumexp(x, axis=axis, keepdims=keepdims, out=out) is out
+    assert_same_bits(out, want)
+
+
+def test_integers_into_float64(target):
+    out = np.empty(3)
+    assert target.softmax([1, 2, 3], out=out) is out
+    assert_same_bits(out, target.softmax([1.0, 2.0, 3.0]))
+
+
+STRIDED = {
+    "reversed": lambda shape, dtype: np.zeros(shape, dtype)[::-1, ::-1],
+    "fortran": lambda shape, dtype: np.zeros(shape, dtype, order="F"),
+    "every_other": lambda shape, dtype: np.zeros((shape[0], 2 * shape[1]), dtype)[:, ::2],
+    "misaligned": lambda shape, dtype: (
+        np.zeros(np.prod(shape) * np.dtype(dtype).itemsize + 1, np.uint8)[1:]
+        .view(dtype)
+        .reshape(shape)
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", STRIDED)
+@pytest.mark.parametrize("axis", (0, 1, None))
+def test_strided(target, dtype, layout, axis):
+    x = scores(dtype, 30, 41)
+    for function in SOFTMAXES:
+        out = STRIDED[layout](x.shape, dtype)
+        assert call(target, function, x, axis, out=out) is out
+        assert_same_bits(np.ascontiguousarray(out), call(target, function, x, axis))
+
+
+def test_strided_out_leaves_the_gaps_alone(target):
+    x = scores("float32", 300)
+    big = np.full(900, 7, np.float32)
+    target.softmax(x, out=big[1::3])
+    assert (big[0::3] == 7).all() and (big[2::3] == 7).all()
+
+
+OVERLAPS = {
+    "shifted_up": lambda b: (b[:-1], b[1:]),
+    "shifted_down": lambda b: (b[1:], b[:-1]),
+    "shifted_far": lambda b: (b[:-300], b[300:]),
+    "reversed": lambda b: (b, b[::-1]),
+    "interleaved": lambda b: (b[: len(b) // 2], b[: len(b) // 2 * 2 : 2]),
+    "one_byte": lambda b: (b[:-1], b.view(np.uint8)[1 : 1 - b.itemsize].view(b.dtype)),
+    "transposed": lambda b: (b[:900].reshape(30, 30), b[:900].reshape(30, 30).T),
+    "rows_swapped": lambda b: (b[:900].reshape(30, 30), b[:900].reshape(30, 30)[::-1]),
+}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("function", SOFTMAXES)
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_partly_overlapping_the_input(target, function, dtype, overlap, algorithm):
+    """Either as if the input had been copied first, or an error that leaves all as it was."""
+    buffer = scores(dtype, 1000)
+    x, out = OVERLAPS[overlap](buffer)
+    before, want = buffer.copy(), call(target, function, x.copy(), algorithm=algorithm)
+    try:
+        call(target, function, x, out=out, algorithm=algorithm)
+    except ValueError:
+        assert_same_bits(buffer, before)
+    else:
+        assert_same_bits(np.ascontiguousarray(out), want)
+
+
+def test_logsumexp_into_its_own_input(target):
+    x = scores("float64", 5, 200)
+    want = target.logsumexp(x.copy(), axis=1)
+    assert_same_bits(target.logsumexp(x, axis=1, out=x[:, 7]), want)
+    x = scores("float64", 5, 200)
+    want = target.logsumexp(x.copy(), axis=0)
+    assert_same_bits(target.logsumexp(x, axis=0, out=x[2]), want)
+
+
+def read_only(shape, dtype):
+    out = np.full(shape, 7, dtype)
+    out.flags.writeable = False
+    return out
+
+
+# what is wrong, and the out that has it for a result of float32 (4, 6)
+WRONG = {
+    "fewer_elements": lambda: np.full((4, 5), 7, "f4"),
+    "transposed_shape": lambda: np.full((6, 4), 7, "f4"),
+    "flat": lambda: np.full(24, 7, "f4"),
+    "extra_dimension": lambda: np.full((1, 4, 6), 7, "f4"),
+    "broadcastable": lambda: np.full((2, 4, 6), 7, "f4"),
+    "empty": lambda: np.full((0, 6), 7, "f4"),
+    "wider": lambda: np.full((4, 6), 7, "f8"),
+    "narrower": lambda: np.full((4, 6), 7, "f2"),
+    "integer": lambda: np.full((4, 6), 7, "i4"),
+    "object": lambda: np.full((4, 6), 7, object),
+    "read_only": lambda: read_only((4, 6), "f4"),
+    "one_cell": lambda: as_strided(np.full(1, 7, "f4"), (4, 6), (0, 0)),
+    "one_row": lambda: as_strided(np.full(6, 7, "f4"), (4, 6), (0, 4)),
+    "windows": lambda: as_strided(np.full(20, 7, "f4"), (4, 6), (4, 4)),
+}
+
+
+@pytest.mark.parametrize("function", SOFTMAXES)
+@pytest.mark.parametrize("axis", (0, 1, None))
+@pytest.mark.parametrize("wrong", WRONG)
+def test_wrong_out(target, function, axis, wrong):
+    out = WRONG[wrong]()
+    with pytest.raises((TypeError, ValueError), match="out"):
+        call(target, function, scores("float32", 4, 6), axis, out=out)
+    assert (out == 7).all()
+
+
+@pytest.mark.parametrize("out", ([0.0] * 24, 0.0, "out", (np.empty((4, 6)),)), ids=type)
+def test_out_that_is_no_array(target, out):
+    for function in FUNCTIONS:
+        with pytest.raises(TypeError, match="out"):
+            call(target, function, scores("float64", 4, 6), out=out)
+
+
+@pytest.mark.parametrize(
+    "shape, error", (((), ValueError), ((6,), ValueError), ((4, 1), ValueError))
+)
+def test_wrong_logsumexp_out(target, shape, error):
+    out = np.full(shape, 7.0)
+    with pytest.raises(error, match="out"):
+        target.logsumexp(scores("float64", 4, 6), axis=1, out=out)
+    assert (out == 7).all()
+
+
+@pytest.mark.parametrize(
+    "options", ({"axis": 9}, {"axis": (0, 0)}, {"algorithm": "nonsense"}), ids=str
+)
+def test_other_errors_leave_out_alone(target, options):
+    for function in SOFTMAXES:
+        out = np.full((4, 6), 7.0)
+        with pytest.raises(ValueError):
+            getattr(target, function)(scores("float64", 4, 6), **options, out=out)
+        assert (out == 7).all()
+
+
+def test_other_byte_order(target):
+    """Written in its own byte order or refused; never the right numbers in the wrong order."""
+    x = scores("float64", 100)
+    out = np.full(100, 7.0).astype(np.dtype(float).newbyteorder())
+    try:
+        target.softmax(x, out=out)
+    except (TypeError, ValueError):
+        assert (out == 7).all()
+    else:
+        assert_same_bits(out.astype(float), target.softmax(x))
