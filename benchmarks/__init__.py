@@ -1,0 +1,1 @@
+"""Performance history: what `asv run` measures at every commit."""

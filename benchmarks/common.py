@@ -1,0 +1,97 @@
+"""What the suites share: parameters, inputs, and the calls to measure.
+
+Parameters are static lists, so that one page serves all machines and commits. A target that this
+CPU lacks, or an algorithm that a commit lacks, raises NotImplementedError in `setup` and shows as
+n/a. The suites use the public functions and what every target module exports, to run on old commits
+too.
+"""
+
+from functools import cache, partial
+from time import perf_counter
+
+import numpy as np
+from scipy import special
+
+import twopass
+
+TARGETS = ["skylake_x", "broadwell", "zen2", "neon", "generic"]
+ALGORITHMS = [
+    *("auto", "two_pass", "two_pass_reload", "three_pass_recompute", "three_pass_reload", "online"),
+    *("scipy", "limit"),  # so that every chart has its references
+]
+
+# Rows in each level of the memory, batches as classifiers and language models have them, and
+# columns: shape and reduced axis.
+SHAPES = {
+    "64": ((64,), 0),
+    "4Ki": ((4096,), 0),
+    "64Ki": ((65536,), 0),
+    "1Mi": ((1 << 20,), 0),
+    "16Mi": ((1 << 24,), 0),
+    "16384x64": ((16384, 64), 1),
+    "4096x1000": ((4096, 1000), 1),
+    "1000x4096 axis 0": ((1000, 4096), 0),
+}
+
+SAMPLE = 1 << 18  # elements: shorter calls are repeated until the clock can see them
+
+
+def runnable(name):
+    """Return the target of that name, n/a where there is none to run."""
+    target = twopass.targets().get(name)
+    if target is None or not (target.compiled and target.supported):
+        raise NotImplementedError
+    return target
+
+
+@cache
+def scores(shape, dtype):
+    """Return ordinary scores: normal, three wide."""
+    return (np.random.default_rng(0).standard_normal(shape, dtype=np.float32) * 3).astype(dtype)
+
+
+@cache
+def call(function, target, algorithm, dtype, shape, threads=1):
+    """Return what to time, a callable without arguments; its output exists already."""
+    shape, axis = SHAPES[shape]
+    target, x = runnable(target), scores(shape, dtype)
+    if algorithm == "scipy":
+        return partial(getattr(special, function), x, axis=axis)
+    reduces = function == "logsumexp"
+    out = np.zeros(np.delete(shape, axis) if reduces else shape, dtype)
+    if algorithm == "limit":
+        return limit(target.module, x, x if reduces else out, reduces)
+    if algorithm not in ("auto", *target.module.ALGORITHMS):
+        raise NotImplementedError
+    options = {"axis": axis, "out": out, "algorithm": algorithm, "threads": threads}
+    return partial(getattr(target, function), x, **options)
+
+
+def limit(module, x, out, reduces):
+    """Return the bare memory traffic: two reads and a write, of logsumexp one read."""
+    carrier = np.float32 if x.dtype == np.float16 else x.dtype
+    x, out = x.reshape(-1).view(carrier), out.reshape(-1).view(carrier)
+    return partial(module.run_pass, "max", x, x) if reduces else partial(module.limit, x, out)
+
+
+class PerElement:
+    """A suite whose times are seconds per element, not per call.
+
+    asv knows no such unit, but takes its clock from the suite: ours runs slower by the number of
+    elements of a sample. asv compares and draws the results like any other time.
+    """
+
+    number = 1
+    repeat = (3, 10, 0.25)
+    warmup_time = 0.05
+
+    def prepare(self, *parameters, shape, **options):
+        self.call = call(*parameters, shape=shape, **options)
+        elements = int(np.prod(SHAPES[shape][0]))
+        self.calls = range(max(1, SAMPLE // elements))
+        divisor = elements * len(self.calls)
+        self.timer = lambda: perf_counter() / divisor
+
+    def run(self):
+        for _ in self.calls:
+            self.call()

@@ -1,0 +1,27 @@
+"""Reading what asv recorded, for the tools beside this file."""
+
+from collections.abc import Iterator
+from itertools import product
+from math import isfinite
+
+from asv.config import Config
+from asv.results import iter_results_for_machine_and_hash
+
+MACHINE = "local"  # one history for a computer, whatever becomes of its kernel and host name
+
+
+def numbers(conf: Config, commit: str) -> dict[tuple[str, ...], float]:
+    """Return all that was measured at a commit: benchmark name and parameters -> number."""
+    found = {}
+    for results in iter_results_for_machine_and_hash(conf.results_dir, MACHINE, commit):
+        for name in results.get_all_result_keys():
+            parameters = results.get_result_params(name)
+            values = results.get_result_value(name, parameters)
+            found.update(_finite(name, parameters, values))
+    return found
+
+
+def _finite(name, parameters, values) -> Iterator[tuple[tuple[str, ...], float]]:
+    for combination, value in zip(product(*parameters), values, strict=True):
+        if value is not None and isfinite(value):
+            yield (name, *combination), value
