@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING
 
 from twopass import _targets
 from twopass._config import show_config
+from twopass._pairs import PairSum, apply, finish, merge, pair_sum
 from twopass._targets import active_target, targets
 from twopass._threads import get_num_threads, set_num_threads
 
 __all__ = [
+    "PairSum",
     "__version__",
     "active_target",
+    "apply",
+    "finish",
     "get_num_threads",
     "log_softmax",
     "logsumexp",
+    "merge",
+    "pair_sum",
     "set_num_threads",
     "show_config",
     "softmax",

@@ -1,8 +1,8 @@
-"""Argument handling shared by all targets: dtypes, axes, `out`, and the inputs that no kernel takes.
+"""Argument handling shared by all targets: dtypes, axes, `out`, and what no kernel takes.
 
-The compiled functions decide the common case themselves and hand everything else to `elementwise` and
-`logsumexp`, with the `Plan` class of their own target. Here an array becomes rows: the reduced axes are
-moved last by a view, and the rows go to `_threads.run`.
+The compiled functions decide the common case themselves and hand everything else to `elementwise`
+and `logsumexp`, with the `Plan` class of their own target. Here an array becomes rows: the reduced
+axes are moved last by a view, and the rows go to `_threads.run`.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ def elementwise(
     out: Array | None,
     algorithm: str,
     threads: int | None,
-) -> Array:
-    """Softmax or log_softmax of anything that NumPy can make an array of."""
+) -> Any:
+    """Softmax or log_softmax of anything that NumPy can make an array of, and of Dask arrays."""
+    if _is_dask(x):
+        return _dask(("softmax", "log_softmax")[function], x, axis, out=out)
     choice, workers = _algorithm_index(algorithm), _threads.check(threads)
     x = _as_array(x)
     axes = _axes(axis, x.ndim)
@@ -76,7 +78,10 @@ def logsumexp(
     algorithm: str,
     threads: int | None,
 ) -> Any:
-    """Log-sum-exp of anything that NumPy can make an array of."""
+    """Log-sum-exp of anything that NumPy can make an array of, and of Dask arrays."""
+    if _is_dask(a):
+        refused = {"b": b, "return_sign": return_sign or None, "out": out}
+        return _dask("logsumexp", a, axis, {"keepdims": keepdims}, **refused)
     choice, workers = _algorithm_index(algorithm), _threads.check(threads)
     a = _as_array(a)
     weights = None if b is None else b if np.isscalar(b) else _as_array(b)
@@ -104,10 +109,26 @@ def _reference_logsumexp(
     out: Array | None,
 ) -> Any:
     result = _reference.logsumexp(a, axes, b, keepdims, return_sign)
-    size, sign = result if return_sign else (result, None)
+    size, *sign = result if isinstance(result, tuple) else (result,)
     _check_out(out, size.shape, size.dtype)
     size = _deliver(size, out)
-    return (size, sign[()]) if sign is not None else size
+    return (size, sign[0][()]) if sign else size
+
+
+def _is_dask(x: Any) -> bool:
+    """Tell a Dask array by its name, so that nothing imports dask but who uses it."""
+    return type(x).__module__.startswith("dask.array") and type(x).__name__ == "Array"
+
+
+def _dask(
+    name: str, x: Any, axis: Any, options: dict[str, Any] | None = None, **refused: Any
+) -> Any:
+    for option, value in refused.items():
+        if value is not None:
+            raise TypeError(f"{option} is not supported for Dask arrays")
+    from twopass import dask
+
+    return getattr(dask, name)(x, axis, **(options or {}))
 
 
 def _as_array(x: npt.ArrayLike) -> Array:
@@ -196,12 +217,12 @@ def _same_memory(x: Array, out: Array) -> bool:
 
 
 def _prepare(x: Array, dtype: np.dtype[Any]) -> Array:
-    """Give x the dtype, byte order and alignment that the kernels read; a copy only where it differs."""
+    """Give x the dtype, byte order and alignment that the kernels read; copy what differs."""
     return np.require(x, dtype, "A")
 
 
 def _rows(a: Array, axes: tuple[int, ...]) -> Array:
-    """View an array with the reduced axes last and as one; a copy only where no such view exists."""
+    """View an array with the reduced axes last and as one; copy where no such view exists."""
     if a.ndim == 0:
         return a.reshape(1)
     kept = [d for d in range(a.ndim) if d not in axes]
@@ -219,7 +240,7 @@ def _from_rows(rows: Array, result: Array, axes: tuple[int, ...]) -> None:
 
 
 def _deliver(result: Array, out: Array | None) -> Any:
-    """Hand over a result: in `out`, else as it is, 0-dimensional ones as scalars like NumPy's ufuncs."""
+    """Hand over a result: in `out`, else as it is; 0-d ones as scalars, as NumPy's ufuncs do."""
     if out is None:
         return result[()]
     if result is not out:

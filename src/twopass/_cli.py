@@ -22,6 +22,7 @@ from twopass.bench import UsageError
 
 EXTRA = ("matplotlib", "rich", "scipy", "threadpoolctl")  # pip install 'twopass[bench]'
 CHART = Path("twopass-bench.png")
+REPORT = Path("twopass-paper")
 TOO_WIDE = 100  # longer lines are tiring to read
 
 
@@ -79,13 +80,53 @@ def _parser() -> _Parser:
         help="the chart: PNG, SVG or PDF by its suffix (default: %(default)s)",
     )  # fmt: skip
     bench.set_defaults(command=_bench)
+
+    paper = commands.add_parser(
+        "paper",
+        help="repeat the experiments of the two-pass paper here, and write a report",
+        description="Repeat the experiments of 'The Two-Pass Softmax Algorithm' (arXiv 2001.04438) "
+        "on this CPU: a page that says which of its claims hold here, the figures and the data.",
+    )
+    paper.add_argument("--quick", action="store_true", help="three minutes instead of half an hour")
+    paper.add_argument(
+        "--target", nargs="+", metavar="T", help="measure these targets only (default: all)"
+    )
+    paper.add_argument(
+        "--out", type=Path, metavar="DIR", default=REPORT,
+        help="where to write report.html, data.json and figures (default: %(default)s)",
+    )  # fmt: skip
+    paper.set_defaults(command=_paper)
+
+    accuracy = commands.add_parser(
+        "accuracy",
+        help="measure the largest errors of every target on hard inputs",
+        description="Measure the largest errors of every target that runs here, by every "
+        "algorithm, on hard inputs. The exit code is 1 if one breaks the promise.",
+    )
+    accuracy.add_argument(
+        "--peers", action="store_true", help="measure scipy, torch and onnxruntime, too"
+    )
+    accuracy.add_argument("--quick", action="store_true", help="no rows above 70,001 elements")
+    accuracy.add_argument("--json", type=Path, metavar="FILE", help="write every error to FILE")
+    accuracy.set_defaults(command=_accuracy)
     return parser
 
 
-def _bench(options: argparse.Namespace) -> int:
+def _paper(options: argparse.Namespace) -> int:
+    _need_extra("paper")
+    from twopass.bench.paper.command import paper
+
+    return paper(_choose(options.target), quick=options.quick, folder=options.out)
+
+
+def _need_extra(command: str) -> None:
     missing = [package for package in EXTRA if find_spec(package) is None]
     if missing:
-        raise UsageError(f"bench needs {', '.join(missing)}: pip install 'twopass[bench]'")
+        raise UsageError(f"{command} needs {', '.join(missing)}: pip install 'twopass[bench]'")
+
+
+def _bench(options: argparse.Namespace) -> int:
+    _need_extra("bench")
     from twopass.bench.command import bench
 
     return bench(
@@ -94,6 +135,14 @@ def _bench(options: argparse.Namespace) -> int:
         quick=options.quick,
         plot_path=options.plot,
         json_path=options.json,
+    )
+
+
+def _accuracy(options: argparse.Namespace) -> int:
+    from twopass.bench.accuracy import accuracy
+
+    return accuracy(
+        _choose(None), with_peers=options.peers, quick=options.quick, json_path=options.json
     )
 
 

@@ -2,14 +2,16 @@
 
 Design note
 -----------
-A. The kernels release the GIL, so a kept ThreadPoolExecutor of the standard library is enough. There is no
-   OpenMP: its children hang after a fork. A fork drops the pool; the next large call makes a new one.
-B. The work is a queue of tasks that the calling thread empties together with its helpers. If no helper can
-   be started, the caller does it all.
-C. A task is at most CHUNK elements, some milliseconds: the calling thread is back in Python between two of
-   them, and hears Ctrl-C there. An interrupted call empties the queue and waits for the tasks under way.
-D. Nothing here touches a bit of the result: rows are independent, and a row is divided at its segments,
-   whose sums are merged in one order (kernels/sums.pxi).
+A. The kernels release the GIL, so a kept ThreadPoolExecutor of the standard library is enough.
+   There is no OpenMP: its children hang after a fork. A fork drops the pool; the next large call
+   makes a new one.
+B. The work is a queue of tasks that the calling thread empties together with its helpers. If no
+   helper can be started, the caller does it all.
+C. A task is at most CHUNK elements, some milliseconds: the calling thread is back in Python
+   between two of them, and hears Ctrl-C there. An interrupted call empties the queue and waits for
+   the tasks under way.
+D. Nothing here touches a bit of the result: rows are independent, and a row is divided at its
+   segments, whose sums are merged in one order (kernels/sums.pxi).
 """
 
 from __future__ import annotations
@@ -89,8 +91,9 @@ def _work(
                 return
             results.append(function(*task))
 
-    helpers = _start(drain, min(workers, len(queue)) - 1)
+    helpers: list[Future[None]] = []
     try:
+        _start(drain, min(workers, len(queue)) - 1, helpers)
         drain()
     finally:
         queue.clear()
@@ -103,35 +106,42 @@ def _work(
 _lock = Lock()
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
+_importing = _orphan = False
 _limit: int | None = None
 
 
-def _start(function: Callable[[], None], count: int) -> list[Future[None]]:
+def _start(function: Callable[[], None], count: int, helpers: list[Future[None]]) -> None:
     """Run a function in so many threads of the pool, or in as many as can be had."""
-    helpers: list[Future[None]] = []
     try:
         for _ in range(count):
             helpers.append(_pool_of(count).submit(function))
     except RuntimeError:  # no thread can be started, or the interpreter is shutting down
         pass
-    return helpers
 
 
 def _pool_of(size: int) -> ThreadPoolExecutor:
-    from concurrent.futures import ThreadPoolExecutor
-
-    global _pool, _pool_size
+    global _pool, _pool_size, _importing
+    if _orphan:
+        raise RuntimeError("forked while concurrent.futures was being imported")
     with _lock:
         if _pool is None or _pool_size < size:
+            _importing = True
+            from concurrent.futures import ThreadPoolExecutor
+
+            _importing = False
             # A smaller pool that is still at work finishes what it has.
             _pool, _pool_size = ThreadPoolExecutor(size, thread_name_prefix="twopass"), size
         return _pool
 
 
 def _forget() -> None:
-    """After a fork only the forking thread exists: start afresh."""
-    global _pool, _lock
-    _pool, _lock = None, Lock()
+    """After a fork only the forking thread exists: start afresh.
+
+    An import that another thread was at will never end in the child, which would wait for it: the
+    child has to do without threads.
+    """
+    global _pool, _lock, _orphan
+    _pool, _lock, _orphan = None, Lock(), _orphan or _importing
 
 
 if hasattr(os, "register_at_fork"):
@@ -145,8 +155,8 @@ def get_num_threads() -> int:
     Returns
     -------
     int
-        What `set_num_threads` set, else the environment variable TWOPASS_NUM_THREADS, else the CPUs that
-        this process may run on (its affinity and its control group's quota).
+        What `set_num_threads` set, else the environment variable TWOPASS_NUM_THREADS, else the CPUs
+        that this process may run on (its affinity and its control group's quota).
 
     See Also
     --------
@@ -208,7 +218,7 @@ def _usable_cpus() -> int:
 
 
 def _cgroup_quota() -> float:
-    """CPUs that the control group allows, of version 2 or 1; infinite where nothing limits them."""
+    """CPUs that the control group (version 2 or 1) allows; infinite where nothing limits them."""
     for files in CGROUP_FILES:
         try:
             quota, period = map(float, " ".join(_read(file) for file in files).split())

@@ -57,10 +57,34 @@ def _run_bound(session: Any, binding: Any, _arrays: tuple[Array, Array]) -> None
     session.run_with_iobinding(binding)
 
 
+def _openvino(case: Case, x: Array, out: Array) -> Call:
+    # The face of oneDNN, which the paper calls DNNL, that a Python program can have.
+    if case.dtype == "float64" or case.function == "logsumexp":
+        raise ValueError(f"openvino does not compute {case.function} in {case.dtype}")
+    ov = import_module("openvino")
+    core = ov.Core()
+    model = core.read_model(onnx_model(case))
+    model.reshape(list(case.shape))
+    options = {
+        "INFERENCE_NUM_THREADS": case.threads,
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": case.dtype.replace("float", "f"),
+    }
+    request = core.compile_model(model, "CPU", options).create_infer_request()
+    request.set_input_tensor(ov.Tensor(x, shared_memory=True))
+    request.set_output_tensor(ov.Tensor(out, shared_memory=True))
+    return partial(_infer, request, (x, out))
+
+
+def _infer(request: Any, _arrays: tuple[Array, Array]) -> None:
+    request.infer()
+
+
 PEERS: dict[str, Callable[[Case, Array, Array], Call]] = {
     "scipy": _scipy,
     "torch": _torch,
     "onnxruntime": _onnxruntime,
+    "openvino": _openvino,
 }
 
 

@@ -25,6 +25,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "scipy": {"color": "0.5", "linestyle": "-"},
     "torch": {"color": "0.5", "linestyle": "--"},
     "onnxruntime": {"color": "0.5", "linestyle": "-."},
+    "openvino": {"color": "0.5", "linestyle": ":"},
 }
 PANEL = (7.0, 4.4)  # inches
 DPI = 130

@@ -32,7 +32,8 @@ from twopass.bench.run import Measured
 SCHEMA = 1
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the time, ISO 8601, UTC."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
@@ -65,7 +66,7 @@ class Record:
     cpu: Cpu
     measured: list[Measured] = field(default_factory=list)
     complete: bool = False
-    date: str = field(default_factory=_now)
+    date: str = field(default_factory=now)
 
     def noise(self) -> tuple[float, float]:
         """Median and worst spread of the rounds."""
@@ -86,8 +87,8 @@ class Record:
             "versions": versions(self.peers),
             "targets": list(self.targets),
             "noise": {"median": middle, "worst": worst},
-            "results": [row for item in self.measured for row in _results(item)],
-            "portability": [row for item in self.measured for row in _portability(item)],
+            "results": [row for item in self.measured for row in result_rows(item)],
+            "portability": [row for item in self.measured for row in portability_rows(item)],
         }
 
 
@@ -124,7 +125,8 @@ def algorithm_portability(item: Measured) -> dict[str, float]:
     }
 
 
-def _results(item: Measured) -> list[dict[str, Any]]:
+def result_rows(item: Measured) -> list[dict[str, Any]]:
+    """Return the JSON form of the results of a case."""
     return [
         {
             "case": dataclasses.asdict(item.case),
@@ -140,7 +142,8 @@ def _results(item: Measured) -> list[dict[str, Any]]:
     ]
 
 
-def _portability(item: Measured) -> list[dict[str, Any]]:
+def portability_rows(item: Measured) -> list[dict[str, Any]]:
+    """Return the JSON form of Pennycook's metric of a case."""
     case = dataclasses.asdict(item.case)
     return [
         {"case": case, "algorithm": name, "value": value}

@@ -127,6 +127,7 @@ def run(
     budget: float,
     tick: Callable[[], object] = lambda: None,
     skipped: Callable[[str, Exception], object] = lambda name, error: None,
+    enlist: Callable[..., list[Contender]] = contenders,
 ) -> Iterator[Measured]:
     """Measure one case after the other; see `twopass.bench.timing.race` for the numbers.
 
@@ -142,6 +143,8 @@ def run(
         Passed on to the race of each case.
     skipped : callable
         Told the name and the exception of a peer that cannot run a case.
+    enlist : callable
+        Says who runs a case; takes what `contenders` takes.
 
     Yields
     ------
@@ -152,7 +155,7 @@ def run(
     def measure(case: Case) -> Measured:  # its arrays are freed before the next case's are made
         x, out = case.arrays()
         with _threads(case.threads):
-            entries = contenders(case, targets, peer_names, x, out, skipped)
+            entries = enlist(case, targets, peer_names, x, out, skipped)
             return Measured(case, tuple(race(entries, rounds=rounds, budget=budget, tick=tick)))
 
     yield from map(measure, cases)

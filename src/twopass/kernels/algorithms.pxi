@@ -47,11 +47,15 @@ cdef bint sum_segments(
 
 
 cdef Pair merge_all(const Pair* pairs, Py_ssize_t count) noexcept nogil:
-    cdef Pair total = pairs[0]
+    cdef Total total = empty_total()
+    cdef double e = pairs[0].e
     cdef Py_ssize_t s
-    for s in range(1, count):
-        total = merge(total, pairs[s])
-    return total
+    if count == 1:
+        return pairs[0]
+    for s in range(count):
+        add_pair(&total, pairs[s])
+        e = fmax(e, pairs[s].e)
+    return pair_of(&total, e)
 
 
 cdef inline bint is_out_of_range(const Pair* total, const elem* _) noexcept nogil:
@@ -77,7 +81,8 @@ cdef double log_sum_near_zero(const Row[elem]* row) noexcept nogil:
     it has rounded the rest away."""
     cdef Row[elem] others = row[0]
     cdef Recipe recipe = Recipe(False, False, False)
-    cdef Pair total, part
+    cdef Total total = empty_total()
+    cdef Pair part
     cdef Py_ssize_t i, s
     cdef double rest
     others.skip = 0
@@ -86,8 +91,9 @@ cdef double log_sum_near_zero(const Row[elem]* row) noexcept nogil:
             others.skip = i
     for s in range(segments(row.n)):
         sum_segments[elem](&others, s, s + 1, &recipe, NAN, NULL, &part - s)
-        total = part if s == 0 else merge(total, part)
-    rest = ldexp(total.hi + total.lo, <int> total.e)
+        add_pair(&total, part)
+    part = pair_of(&total, 0)
+    rest = part.hi + part.lo
     return scalar(row.x[others.skip * row.stride]) + (rest - 0.5 * rest * rest)
 
 
@@ -95,13 +101,16 @@ cdef inline Normalizer normalizer_of(const Row[elem]* row, Pair total, int funct
     cdef Normalizer norm
     cdef double error
     norm.e = total.e
-    norm.scale = norm.hi = norm.lo = 0
+    norm.scale = norm.least = norm.hi = norm.lo = 0
     if function == SOFTMAX:
         norm.scale = reciprocal(total.hi, total.lo)
+        norm.least = total.hi * Kind[elem].nothing()
         return norm
     if row.n == 1:                                      # exactly
         norm.hi = scalar(row.x[0]) - row.shift
     else:
+        if elem is double:
+            normalize(&total)
         log_of_pair(&total, &norm.hi, &norm.lo)
     if function == LOGSUMEXP:
         norm.hi = two_sum(row.shift, norm.hi, &error)
@@ -109,26 +118,32 @@ cdef inline Normalizer normalizer_of(const Row[elem]* row, Pair total, int funct
     return norm
 
 
-cdef bint settle(
-    Row[elem]* row, int function, const Pair* pairs, bint summed, Normalizer* norm
-) noexcept nogil:
-    """What pass 2 needs, from the pairs of the segments.
+cdef inline double origin_for(double largest, const elem* _) noexcept nogil:
+    """Where to count the elements of a row from that lies beyond the range of the reduction: near its maximum, and on
+    a grid, so that chunks of a row mostly agree."""
+    cdef double step = Kind[elem].widest() / 4
+    if elem is half:
+        return largest              # 65504 rounds to an origin that is no half, and no distance from it would be one
+    return nearbyint(largest / step) * step
 
-    False: elements lie beyond the range of the reduction. The row's shift has been set to its maximum, and
+
+cdef bint settle(
+    Row[elem]* row, int function, bint summed, Pair total, Normalizer* norm
+) noexcept nogil:
+    """What pass 2 needs, from the pair of the row.
+
+    False: elements lie beyond the range of the reduction. The row's shift has been set near its maximum, and
     it is to be summed again. The subtraction is exact for whatever still shows in the result.
     """
-    cdef Pair total
     cdef double most
-    if summed:
-        total = merge_all(pairs, segments(row.n))
-        if row.shift != 0 or not is_out_of_range[elem](&total, NULL):
-            norm[0] = normalizer_of[elem](row, total, function)
-            return True
+    if summed and (row.shift != 0 or not is_out_of_range[elem](&total, NULL)):
+        norm[0] = normalizer_of[elem](row, total, function)
+        return True
     most = exact_largest[elem](row)
     if isfinite(most):
-        row.shift = most
+        row.shift = origin_for[elem](most, NULL)
         return False
-    norm[0] = Normalizer(0, NAN, most, 0)           # the usual formulas then give scipy's special values
+    norm[0] = Normalizer(0, NAN, NAN, most, 0)           # the usual formulas then give scipy's special values
     return True
 
 
@@ -136,7 +151,7 @@ cdef void write_segments(
     int function, const Row[elem]* row, Py_ssize_t first, Py_ssize_t last, char* terms, const Pair* pairs,
     elem* y, Py_ssize_t stride, const Normalizer* norm, bint streaming
 ) noexcept nogil:
-    """Pass 2 over segments first..last of a row, the last one first."""
+    """Pass 2 over segments first..last of a row, the last one first: the end of x is what the caches still hold."""
     cdef Py_ssize_t s, start, end, term_size = 64 // Kind[elem].lanes()
     cdef char* kept = NULL
     for s in range(last - 1, first - 1, -1):

@@ -22,6 +22,15 @@ cdef inline double reference_for(double largest, double widest, double margin) n
     return nearbyint(fmax(fmin(largest, widest), -widest) * LOG2_E) - margin
 
 
+cdef inline double shift_for(double e, const elem* _) noexcept nogil:
+    return Kind[elem].magic() - e
+
+
+cdef inline double floor_for(double e, const elem* _) noexcept nogil:
+    """The x whose term is the smallest that is still a normal number."""
+    return (e + Kind[elem].lowest()) * LN_2
+
+
 cdef inline Vec[elem] exp_poly(Vec[elem] r) noexcept nogil:
     """e^r for |r| <= ln(2)/2, by Horner's rule. Coefficients: tools/coefficients.py."""
     cdef Vec[elem] p

@@ -20,6 +20,8 @@ cdef struct Job:
     Py_ssize_t[MAX_DIMS] x_steps    # in bytes
     Py_ssize_t[MAX_DIMS] y_steps
     Py_ssize_t rows
+    Py_ssize_t columns              # 0, or how many rows lie side by side (columns.pxi): `rows` are tiles then
+    Py_ssize_t y_column_step        # from the result of one to that of the next, in elements
     int function
     Recipe recipe
     bint streaming
@@ -54,15 +56,21 @@ cdef inline elem log_sum(const Row[elem]* row, const Normalizer* norm) noexcept 
 
 
 cdef inline bint sum_row(
-    const Job* job, const Row[elem]* row, double* guess, char* terms, Pair* pairs
+    const Job* job, const Row[elem]* row, double* guess, char* terms, Pair* pairs, Pair* total
 ) noexcept nogil:
     """Pass 1 over a row, begun with the reference that suited the row before: rows of an array are much alike."""
     cdef Py_ssize_t count = segments(row.n)
-    cdef bint summed = sum_segments[elem](row, 0, count, &job.recipe, guess[0], terms, pairs)
-    if summed and merge_all(pairs, count).hi < Kind[elem].least_sum():
-        summed = sum_segments[elem](row, 0, count, &job.recipe, NAN, terms, pairs)
-    guess[0] = pairs[0].e if summed else NAN
-    return summed
+    if sum_segments[elem](row, 0, count, &job.recipe, guess[0], terms, pairs):
+        total[0] = merge_all(pairs, count)
+        if total.hi >= Kind[elem].least_sum():
+            guess[0] = total.e
+            return True
+    guess[0] = NAN
+    if not sum_segments[elem](row, 0, count, &job.recipe, NAN, terms, pairs):
+        return False
+    total[0] = merge_all(pairs, count)
+    guess[0] = total.e
+    return True
 
 
 cdef inline void run_row(
@@ -71,8 +79,11 @@ cdef inline void run_row(
     cdef Row[elem] row = place[0]
     cdef char* terms = scratch if job.scratch else <char*> y
     cdef Normalizer norm
-    while not settle[elem](&row, job.function, pairs, sum_row[elem](job, &row, guess, terms, pairs), &norm):
+    cdef Pair total
+    cdef bint summed = sum_row[elem](job, &row, guess, terms, pairs, &total)
+    while not settle[elem](&row, job.function, summed, total, &norm):
         guess[0] = NAN
+        summed = sum_row[elem](job, &row, guess, terms, pairs, &total)
     if job.function == LOGSUMEXP:
         y[0] = log_sum[elem](&row, &norm)
     else:
@@ -83,7 +94,7 @@ cdef inline void run_row(
 cdef inline bint run_short_row(const Job* job, const Row[elem]* row, elem* y, double guess) noexcept nogil:
     """Both passes over a row of at most one block, whose terms stay where they are. False: the guess does not suit."""
     cdef Vec[elem] t[BLOCK_VECTORS]
-    cdef Vec[elem] limit = Kind[elem].splat(Kind[elem].magic() + Kind[elem].ceiling()), scale
+    cdef Vec[elem] limit = Kind[elem].splat(Kind[elem].magic() + Kind[elem].ceiling()), scale, least
     cdef Vec[elem] seen = Kind[elem].splat(0), block
     cdef Vec[double] a = Kind[double].splat(0), b = a
     cdef Py_ssize_t k
@@ -102,39 +113,7 @@ cdef inline bint run_short_row(const Job* job, const Row[elem]* row, elem* y, do
         write_block[elem](LOG_SOFTMAX, row.x, NULL, y, row.n, &norm, False)
     else:
         scale = Kind[elem].splat(norm.scale)
+        least = Kind[elem].splat(norm.least)
         for k in range(vectors(row.n, Kind[elem].lanes())):
-            put[elem](y, k, row.n, t[k] * scale, False)
+            put[elem](y + k * Kind[elem].lanes(), row.n - k * Kind[elem].lanes(), vscaled(t[k], scale, least), False)
     return True
-
-
-cdef bint run_rows(const Job* job, Py_ssize_t first, Py_ssize_t last, const elem* _) noexcept nogil:
-    """Rows first..last; False when there is no memory for the work space."""
-    cdef FpState state
-    state.set_aside()
-    cdef double guess = NAN
-    cdef Row[elem] row
-    cdef elem* y
-    cdef Py_ssize_t r, x_offset, y_offset, count = segments(job.n), term_size = 64 // Kind[elem].lanes()
-    cdef bint short = (job.n <= BLOCK_VECTORS * Kind[elem].lanes() and job.x_stride == 1 and job.y_stride == 1
-                       and not job.recipe.largest_first and not job.recipe.eager
-                       and (job.recipe.keep_terms or job.function != SOFTMAX))
-    cdef size_t terms = (job.n * term_size + 63) // 64 * 64 if job.scratch else 0
-    cdef char* space = <char*> malloc(terms + count * sizeof(Pair))
-    if space is NULL:
-        return False
-    for r in range(first, last):
-        locate(job, r, &x_offset, &y_offset)
-        row = row_of(<const elem*> (job.x + x_offset), job.x_stride, job.n)
-        y = <elem*> (job.y + y_offset)
-        if not (short and guess == guess and run_short_row[elem](job, &row, y, guess)):
-            run_row[elem](job, &row, y, &guess, space, <Pair*> (space + terms))
-    free(space)
-    return True
-
-
-cdef bint run_rows_of(int dtype, const Job* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    if dtype == NPY_FLOAT:
-        return run_rows[float](job, first, last, NULL)
-    if dtype == NPY_DOUBLE:
-        return run_rows[double](job, first, last, NULL)
-    return run_rows[half](job, first, last, NULL)

@@ -14,13 +14,15 @@ rows.pxi        a row as blocks, wherever its elements lie
 passes.pxi      one sweep over a row: THE TWO PASSES are sum_segment and write_range
 logarithm.pxi   the scalar end of a row
 algorithms.pxi  the five algorithms as sequences of passes
-columns.pxi     rows that lie side by side, a lane each (axis other than the last)
-jobs.pxi        whole arrays
+jobs.pxi        a row of an array from beginning to end
+columns.pxi     rows that lie side by side, a lane each (the axis is not the last)
+run.pxi         many of them
 plan.pxi        from NumPy to jobs; which algorithm, when
+pairs.pxi       the pair in public: rows that are larger than one array
 measure.pxi     what the benchmarks need beside: single passes, the limit
 """
-cimport cython
 from libc.math cimport INFINITY, NAN, fabs, floor, fma, fmax, fmin, frexp, isfinite, ldexp, nearbyint
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -41,7 +43,10 @@ include "logarithm.pxi"
 include "passes.pxi"
 include "algorithms.pxi"
 include "jobs.pxi"
+include "columns.pxi"
+include "run.pxi"
 include "plan.pxi"
+include "pairs.pxi"
 include "measure.pxi"
 
 # Up to this many elements a call is cheaper than handing it to threads.
@@ -92,6 +97,7 @@ cdef object quick(int function, object x, object axis, object out, object algori
     job.x = PyArray_BYTES(source)
     job.y = PyArray_BYTES(target)
     job.x_stride = job.y_stride = job.ndim = 1
+    job.columns = 0
     job.shape[0] = job.rows
     job.x_steps[0] = job.n * item_size(dtype)
     job.y_steps[0] = item_size(dtype) if function == LOGSUMEXP else job.x_steps[0]

@@ -30,13 +30,14 @@ def limit(ndarray x, ndarray out):
 cdef double move(const elem* x, elem* y, Py_ssize_t n) noexcept nogil:
     """Read forwards, write from the end as the kernels do; small arrays by ordinary stores."""
     cdef Row[elem] row = row_of(x, 1, n)
-    cdef Py_ssize_t k, width = Kind[elem].lanes()
+    cdef Py_ssize_t i, k, width = Kind[elem].lanes()
     cdef bint streaming = n * sizeof(elem) > STREAM * LLC
     cdef Py_ssize_t first = unaligned_head(y, n) if streaming else 0
     cdef double most
     most = largest[elem](&row, 0, n)
     for k in range(vectors(n - first, width) - 1, -1, -1):
-        put[elem](y + first, k, n - first, fetch[elem](x + first, k, n - first), streaming)
+        i = first + k * width
+        put[elem](y + i, n - i, fetch[elem](x + i, n - i), streaming)
     memcpy(y, x, first * sizeof(elem))
     return most
 
@@ -73,7 +74,7 @@ cdef double sweep(int index, const elem* x, elem* y, Py_ssize_t n) noexcept nogi
     cdef FpState state
     state.set_aside()
     cdef Row[elem] row = row_of(x, 1, n)
-    cdef Normalizer norm = Normalizer(reference_for(4, Kind[elem].widest(), Kind[elem].margin()), 1, 0, 0)
+    cdef Normalizer norm = Normalizer(reference_for(4, Kind[elem].widest(), Kind[elem].margin()), 1, 0, 0, 0)
     cdef Py_ssize_t s
     cdef Pair pair
     cdef bint streaming = n * sizeof(elem) > STREAM * LLC
@@ -125,10 +126,11 @@ def extexp(ndarray x):
 cdef void pairs_of(const elem* x, elem* m, elem* n, Py_ssize_t count) noexcept nogil:
     cdef FpState state
     state.set_aside()
-    cdef Py_ssize_t k
+    cdef Py_ssize_t i, k
     cdef Vec[elem] magic = Kind[elem].splat(Kind[elem].magic()), v, exponent
     for k in range(vectors(count, Kind[elem].lanes())):
-        v = fetch[elem](x, k, count)
+        i = k * Kind[elem].lanes()
+        v = fetch[elem](x + i, count - i)
         exponent = vfma(v, Kind[elem].splat(LOG2_E), magic) - magic
-        put[elem](m, k, count, exp_poly[elem](vreduce_arg(v, exponent)), False)
-        put[elem](n, k, count, exponent, False)
+        put[elem](m + i, count - i, exp_poly[elem](vreduce_arg(v, exponent)), False)
+        put[elem](n + i, count - i, exponent, False)

@@ -15,56 +15,69 @@ cdef enum:
 cdef struct Normalizer:             # what pass 2 needs to know of a whole row
     double e                        # the reference of its terms,
     double scale                    # 1 / (the sum of its terms),
+    double least                    # the largest term whose result is 0,
     double hi, lo                   # and its log-sum-exp, hi + lo
 
 
 cdef inline Vec[elem] counted(
-    const elem* x, Py_ssize_t k, Py_ssize_t count, Vec[elem] shift, Vec[elem] floor, Vec[elem] limit,
-    Vec[elem]* seen, char* terms
+    const elem* x, Py_ssize_t left, Vec[elem] shift, Vec[elem] floor, Vec[elem] limit, Vec[elem]* seen, char* terms
 ) noexcept nogil:
-    """The terms of the k-th vector of a block of `count` elements, kept where `terms` is given."""
-    cdef Py_ssize_t width = Kind[elem].lanes(), left = count - k * width
+    """The terms of a vector, or of the part of it that is left; kept where `terms` is given."""
     cdef Vec[elem] z, t
-    t = term[elem](fetch[elem](x, k, count), shift, floor, &z)
+    t = term[elem](fetch[elem](x, left), shift, floor, &z)
     seen[0] = vwatch(seen[0], z, limit)
     if terms is not NULL:
-        if left >= width:
-            Kind[elem].store_computed(terms + 64 * k, t)
+        if left >= Kind[elem].lanes():
+            Kind[elem].store_computed(terms, t)
         else:
-            Kind[elem].store_computed_part(terms + 64 * k, t, left)
+            Kind[elem].store_computed_part(terms, t, left)
     return t
 
 
+cdef inline char* at(char* terms, Py_ssize_t offset) noexcept nogil:
+    return terms + offset if terms is not NULL else NULL
+
+
+cdef inline const char* kept_at(const char* terms, Py_ssize_t offset) noexcept nogil:
+    return terms + offset if terms is not NULL else NULL
+
+
 cdef inline Vec[elem] block_sum(
-    const elem* x, Py_ssize_t n, Vec[elem] shift, Vec[elem] floor, Vec[elem] limit, Vec[elem]* seen, char* terms
+    const elem* x, Py_ssize_t step, Py_ssize_t left, Vec[elem] shift, Vec[elem] floor, Vec[elem] limit,
+    Vec[elem]* seen, char* terms, Py_ssize_t terms_step
 ) noexcept nogil:
-    """The sum of a whole block, lane by lane. (n is the block's length, known when this is compiled.)"""
+    """The sum of eight vectors that lie `step` elements apart, lane by lane."""
     cdef Vec[elem] a, b, c
-    a = counted[elem](x, 0, n, shift, floor, limit, seen, terms)
-    a = a + counted[elem](x, 1, n, shift, floor, limit, seen, terms)
-    b = counted[elem](x, 2, n, shift, floor, limit, seen, terms)
-    b = b + counted[elem](x, 3, n, shift, floor, limit, seen, terms)
+    a = counted[elem](x, left, shift, floor, limit, seen, terms)
+    a = a + counted[elem](x + step, left, shift, floor, limit, seen, at(terms, terms_step))
+    b = counted[elem](x + 2 * step, left, shift, floor, limit, seen, at(terms, 2 * terms_step))
+    b = b + counted[elem](x + 3 * step, left, shift, floor, limit, seen, at(terms, 3 * terms_step))
     a = a + b
-    b = counted[elem](x, 4, n, shift, floor, limit, seen, terms)
-    b = b + counted[elem](x, 5, n, shift, floor, limit, seen, terms)
-    c = counted[elem](x, 6, n, shift, floor, limit, seen, terms)
-    c = c + counted[elem](x, 7, n, shift, floor, limit, seen, terms)
+    b = counted[elem](x + 4 * step, left, shift, floor, limit, seen, at(terms, 4 * terms_step))
+    b = b + counted[elem](x + 5 * step, left, shift, floor, limit, seen, at(terms, 5 * terms_step))
+    c = counted[elem](x + 6 * step, left, shift, floor, limit, seen, at(terms, 6 * terms_step))
+    c = c + counted[elem](x + 7 * step, left, shift, floor, limit, seen, at(terms, 7 * terms_step))
     return a + (b + c)
+
+
+cdef inline Vec[elem] sum_of_eight(const Vec[elem]* t, const elem* _) noexcept nogil:
+    """The tree of block_sum."""
+    return ((t[0] + t[1]) + (t[2] + t[3])) + ((t[4] + t[5]) + (t[6] + t[7]))
 
 
 cdef inline Vec[elem] partial_block_sum(
     const elem* x, Py_ssize_t n, Vec[elem] shift, Vec[elem] floor, Vec[elem] limit, Vec[elem]* seen,
     Vec[elem]* t, char* terms
 ) noexcept nogil:
-    """The same tree over fewer elements, with nothing in the place of the missing vectors. Fills t."""
-    cdef Py_ssize_t k, count = vectors(n, Kind[elem].lanes())
+    """The sum of n elements side by side, less than a block: nothing stands for the missing vectors. Fills t."""
+    cdef Py_ssize_t width = Kind[elem].lanes(), k, count = vectors(n, width)
     for k in range(count):
-        t[k] = counted[elem](x, k, n, shift, floor, limit, seen, terms)
+        t[k] = counted[elem](x + k * width, n - k * width, shift, floor, limit, seen, at(terms, 64 * k))
     for k in range(count, BLOCK_VECTORS):
         t[k] = Kind[elem].splat(0)
     if count <= 4:
         return (t[0] + t[1]) + (t[2] + t[3])
-    return ((t[0] + t[1]) + (t[2] + t[3])) + ((t[4] + t[5]) + (t[6] + t[7]))
+    return sum_of_eight[elem](t, NULL)
 
 
 cdef double largest(const Row[elem]* row, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
@@ -88,7 +101,7 @@ cdef double largest(const Row[elem]* row, Py_ssize_t start, Py_ssize_t end) noex
             d = vmax(vload(x + 7 * width), d)
         else:
             for k in range(vectors(count, width)):
-                a = vmax(fetch[elem](x, k, count), a)
+                a = vmax(fetch[elem](x + k * width, count - k * width), a)
         i += count
     return vpeak(vmax(vmax(a, b), vmax(c, d)))
 
@@ -137,13 +150,13 @@ cdef inline bint sum_segment(
             a = a * Kind[double].splat(exp2i(e - raised))
             b = b * Kind[double].splat(exp2i(e - raised))
             e = raised
-        shift = Kind[elem].splat(Kind[elem].magic() - e)
-        floor = Kind[elem].splat((e + Kind[elem].lowest()) * LN_2)
+        shift = Kind[elem].splat(shift_for[elem](e, NULL))
+        floor = Kind[elem].splat(floor_for[elem](e, NULL))
         seen = Kind[elem].splat(0)
         if terms is not NULL:
             target = terms + (i - start) * term_size
         if count == block:
-            total = block_sum[elem](x, block, shift, floor, limit, &seen, target)
+            total = block_sum[elem](x, width, width, shift, floor, limit, &seen, target, 64)
         else:
             total = partial_block_sum[elem](x, count, shift, floor, limit, &seen, t, target)
         if vtripped(seen, limit):
@@ -162,31 +175,57 @@ cdef inline bint sum_segment(
     return True
 
 
+cdef inline void unfold(
+    int function, const Normalizer* norm, double* first, double* second, const elem* _
+) noexcept nogil:
+    """The first two numbers that `result` takes."""
+    if function == LOG_SOFTMAX:
+        first[0] = norm.hi
+        second[0] = Kind[elem].rest_after(norm.hi) + norm.lo
+    else:
+        first[0] = shift_for[elem](norm.e, NULL)
+        second[0] = floor_for[elem](norm.e, NULL)
+
+
+cdef inline Vec[elem] result(
+    int function, const elem* x, const char* terms, Py_ssize_t left,
+    Vec[elem] first, Vec[elem] second, Vec[elem] scale, Vec[elem] least
+) noexcept nogil:
+    """A vector of results, or what is left of one.
+
+    log_softmax: x - (first + second), which rounding must not make positive.
+    softmax: the term, kept or found again with (first, second) = (shift, floor), times the scale.
+    """
+    cdef Vec[elem] z, t
+    if function == LOG_SOFTMAX:
+        z = Kind[elem].splat(0)
+        return z - vmax(z, (first - fetch[elem](x, left)) + second)
+    if terms is NULL:
+        t = term[elem](fetch[elem](x, left), first, second, &z)
+    elif left >= Kind[elem].lanes():
+        t = Kind[elem].load_computed(terms)
+    else:
+        t = Kind[elem].load_computed_part(terms, left)
+    return vscaled(t, scale, least)
+
+
 cdef inline void write_block(
     int function, const elem* x, const char* terms, elem* y, Py_ssize_t n, const Normalizer* norm, bint streaming
 ) noexcept nogil:
     """The results of n elements, side by side."""
-    cdef Py_ssize_t width = Kind[elem].lanes(), count = vectors(n, width), k
-    cdef Vec[elem] shift, floor, z, scale, hi, lo, zero
-    if function == LOG_SOFTMAX:     # x - log(sum), with the rounding errors of the two kept from making it positive
-        hi = Kind[elem].splat(norm.hi)
-        lo = Kind[elem].splat(Kind[elem].rest_after(norm.hi) + norm.lo)
-        zero = Kind[elem].splat(0)
-        for k in range(count):
-            put[elem](y, k, n, zero - vmax(zero, (hi - fetch[elem](x, k, n)) + lo), streaming)
-        return
-    scale = Kind[elem].splat(norm.scale)
-    if terms is not NULL:
-        for k in range(n // width):
-            put[elem](y, k, n, Kind[elem].load_computed(terms + 64 * k) * scale, streaming)
-        if n % width != 0:
-            k = n // width
-            put[elem](y, k, n, Kind[elem].load_computed_part(terms + 64 * k, n % width) * scale, streaming)
-        return
-    shift = Kind[elem].splat(Kind[elem].magic() - norm.e)
-    floor = Kind[elem].splat((norm.e + Kind[elem].lowest()) * LN_2)
-    for k in range(count):
-        put[elem](y, k, n, term[elem](fetch[elem](x, k, n), shift, floor, &z) * scale, streaming)
+    cdef Py_ssize_t width = Kind[elem].lanes(), k, whole = n // width
+    cdef double numbers[2]
+    unfold[elem](function, norm, &numbers[0], &numbers[1], NULL)
+    cdef Vec[elem] first = Kind[elem].splat(numbers[0]), second = Kind[elem].splat(numbers[1])
+    cdef Vec[elem] scale = Kind[elem].splat(norm.scale), least = Kind[elem].splat(norm.least)
+    for k in range(whole):
+        put[elem](y + k * width, width,
+                  result[elem](function, x + k * width, kept_at(terms, 64 * k), width, first, second, scale, least),
+                  streaming)
+    if whole * width < n:
+        put[elem](y + whole * width, n - whole * width,
+                  result[elem](function, x + whole * width, kept_at(terms, 64 * whole), n - whole * width,
+                               first, second, scale, least), False)
 
 
 cdef inline void write_some(
@@ -219,15 +258,13 @@ cdef inline void write_range(
     int function, const Row[elem]* row, Py_ssize_t start, Py_ssize_t end, const char* terms,
     elem* y, Py_ssize_t stride, const Normalizer* norm, bint streaming
 ) noexcept nogil:
-    """Pass 2 over elements start..end, from the last to the first: the end of x is what the caches still hold."""
-    cdef Py_ssize_t width = Kind[elem].lanes(), block = BLOCK_VECTORS * width, term_size = 64 // width
-    cdef Py_ssize_t first = start, i
+    """Pass 2 over elements start..end."""
+    cdef Py_ssize_t block = BLOCK_VECTORS * Kind[elem].lanes(), term_size = 64 // Kind[elem].lanes()
+    cdef Py_ssize_t i = start
     if streaming:
-        first += unaligned_head[elem](y + start, end - start)
-    i = first + (end - first - 1) // block * block
-    while i >= first and i < end:
+        i += unaligned_head[elem](y + start, end - start)
+        write_some[elem](function, row, start, i - start, terms, y, stride, norm, False)
+    while i < end:
         write_some[elem](function, row, i, min(block, end - i),
-                         terms + (i - start) * term_size if terms is not NULL else NULL, y, stride, norm, streaming)
-        i -= block
-    if first > start:
-        write_some[elem](function, row, start, first - start, terms, y, stride, norm, False)
+                         kept_at(terms, (i - start) * term_size), y, stride, norm, streaming)
+        i += block

@@ -1,17 +1,18 @@
 # From NumPy arrays to jobs.
 
 cdef Py_ssize_t L2 = 1 << 20, LLC = 32 << 20        # set once by configure()
-cdef double RELOAD = 1.0, STREAM = 1.0
+cdef double RELOAD = 1.0, RELOAD_DOUBLE = INFINITY, STREAM = 1.0
 
 
-def configure(*, l2, llc, reload=1.0, stream=1.0):
+def configure(*, l2, llc, reload=1.0, reload_double=INFINITY, stream=1.0):
     """Tell this build about the machine: cache sizes in bytes, and the numbers of its row in the table of targets.
 
-    `auto` keeps terms while a row and its result take at most reload * llc bytes; results of more than
-    stream * llc bytes bypass the caches.
+    `auto` keeps terms while a row and its result take at most `reload` times the last-level cache (`reload_double`
+    for float64, whose exponentials cost more than moving them); results of more than `stream` times that cache
+    bypass it.
     """
-    global L2, LLC, RELOAD, STREAM
-    L2, LLC, RELOAD, STREAM = l2, llc, reload, stream
+    global L2, LLC, RELOAD, RELOAD_DOUBLE, STREAM
+    L2, LLC, RELOAD, RELOAD_DOUBLE, STREAM = l2, llc, reload, reload_double, stream
 
 
 NO_SPACE = "no memory for the work space of a row"
@@ -30,12 +31,14 @@ cdef inline bint is_simple(ndarray a) noexcept:
 cdef void choose(Job* job, int dtype, int algorithm, bint aliased) noexcept nogil:
     """Fill in how the job is done. No choice changes a bit of the result."""
     cdef double row_bytes = <double> job.n * item_size(dtype)
-    cdef bint bypass = (job.function != LOGSUMEXP and not aliased and job.y_stride == 1
-                        and row_bytes * job.rows > STREAM * LLC)
-    cdef bint holds_terms = not aliased and dtype != NPY_FLOAT16 and job.y_stride == 1
-    cdef bint fits_scratch = job.n <= SEGMENT
+    cdef double reload = RELOAD_DOUBLE if dtype == NPY_DOUBLE else RELOAD
+    cdef bint dense = job.y_stride == 1 or job.columns > 0
+    cdef bint bypass = (job.function != LOGSUMEXP and not aliased and dense
+                        and row_bytes * job.rows * max(1, job.columns) > STREAM * LLC)
+    cdef bint holds_terms = not aliased and dtype != NPY_FLOAT16 and dense
+    cdef bint fits_scratch = job.n <= SEGMENT and job.columns == 0
     if algorithm == AUTO:
-        algorithm = 3 if 2 * row_bytes <= RELOAD * LLC else 2
+        algorithm = 3 if 2 * row_bytes * max(1, job.columns) <= reload * LLC else 2
     job.recipe = RECIPES[algorithm]
     if job.function != SOFTMAX or not (holds_terms or fits_scratch):
         job.recipe.keep_terms = False
@@ -69,45 +72,62 @@ cdef class Plan:
     cdef Job job
     cdef int dtype
     cdef object arrays
+    cdef Py_ssize_t elements
     cdef Pair* pairs
     cdef double shift
     cdef Normalizer norm
 
     def __cinit__(self, int function, ndarray x, ndarray y, int algorithm, bint aliased):
         cdef int d, last = x.ndim - 1
+        cdef Py_ssize_t width
         cdef Job* job = &self.job
         self.arrays = (x, y)
+        self.elements = PyArray_SIZE(x)
         self.dtype = PyArray_TYPE(x)
         job.x = PyArray_BYTES(x)
         job.y = PyArray_BYTES(y)
         job.n = x.shape[last]
         job.x_stride = x.strides[last] // item_size(self.dtype)
         job.y_stride = 1 if function == LOGSUMEXP else y.strides[last] // item_size(self.dtype)
-        job.ndim = last
+        job.ndim = job.columns = 0
         job.rows = 1
         for d in range(last):
-            job.shape[d] = x.shape[d]
-            job.x_steps[d] = x.strides[d]
-            job.y_steps[d] = y.strides[d]
+            if self.is_columns(x, y, d, function):
+                job.columns = x.shape[d]
+                job.y_column_step = y.strides[d] // item_size(self.dtype)
+                continue
+            job.shape[job.ndim] = x.shape[d]
+            job.x_steps[job.ndim] = x.strides[d]
+            job.y_steps[job.ndim] = y.strides[d]
             job.rows *= x.shape[d]
+            job.ndim += 1
         job.function = function
         choose(job, self.dtype, algorithm, aliased)
+        if job.columns > 0:
+            width = tile_columns(job.n, 64 // max(4, item_size(self.dtype)))
+            job.rows *= (job.columns + width - 1) // width
         self.pairs = <Pair*> malloc(max(1, segments(job.n)) * sizeof(Pair))
         if self.pairs is NULL:
             raise MemoryError(NO_SPACE)
+
+    cdef bint is_columns(self, ndarray x, ndarray y, int d, int function) noexcept:
+        """Whether the elements of axis d lie side by side, and those of the reduced one do not."""
+        cdef Py_ssize_t size = item_size(self.dtype)
+        return (self.job.columns == 0 and self.job.x_stride != 1 and x.strides[d] == size
+                and (function == LOGSUMEXP or y.strides[d] == size))
 
     def __dealloc__(self):
         free(self.pairs)
 
     @property
     def rows(self):
-        """The number of rows."""
+        """The number of rows; of tiles, where rows lie side by side."""
         return self.job.rows
 
     @property
     def length(self):
-        """The number of elements in a row."""
-        return self.job.n
+        """The number of elements in a row or tile."""
+        return self.elements // self.job.rows
 
     @property
     def segments(self):
@@ -117,7 +137,7 @@ cdef class Plan:
     @property
     def divisible(self):
         """Whether one row's segments can be worked on by themselves."""
-        return not self.job.scratch
+        return not self.job.scratch and self.job.columns == 0
 
     def run(self, Py_ssize_t first, Py_ssize_t last):
         """Do rows first..last from beginning to end."""
@@ -167,7 +187,7 @@ cdef bint row_step(
     if step == SUM:
         return sum_segments[elem](&row, first, last, &job.recipe, NAN, <char*> y, plan.pairs)
     if step == SETTLE:
-        done = settle[elem](&row, job.function, plan.pairs, first, &plan.norm)
+        done = settle[elem](&row, job.function, first, merge_all(plan.pairs, segments(job.n)), &plan.norm)
         plan.shift = row.shift
         if done and job.function == LOGSUMEXP:
             y[0] = log_sum[elem](&row, &plan.norm)

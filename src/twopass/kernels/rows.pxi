@@ -31,21 +31,19 @@ cdef inline Row[elem] row_of(const elem* x, Py_ssize_t stride, Py_ssize_t n) noe
     return row
 
 
-cdef inline Vec[elem] fetch(const elem* x, Py_ssize_t k, Py_ssize_t count) noexcept nogil:
-    """The k-th vector of `count` elements, the last one filled up with -inf."""
-    cdef Py_ssize_t width = Kind[elem].lanes(), left = count - k * width
-    return vload(x + k * width) if left >= width else vload_part(x + k * width, left)
+cdef inline Vec[elem] fetch(const elem* x, Py_ssize_t left) noexcept nogil:
+    """A vector, or what is left of one, filled up with -inf."""
+    return vload(x) if left >= Kind[elem].lanes() else vload_part(x, left)
 
 
-cdef inline void put(elem* y, Py_ssize_t k, Py_ssize_t count, Vec[elem] v, bint streaming) noexcept nogil:
-    """Store the k-th vector of `count` elements."""
-    cdef Py_ssize_t width = Kind[elem].lanes(), left = count - k * width
-    if left < width:
-        vstore_part(y + k * width, v, left)
+cdef inline void put(elem* y, Py_ssize_t left, Vec[elem] v, bint streaming) noexcept nogil:
+    """Store a vector, or what is left of one."""
+    if left < Kind[elem].lanes():
+        vstore_part(y, v, left)
     elif streaming:
-        vstream(y + k * width, v)
+        vstream(y, v)
     else:
-        vstore(y + k * width, v)
+        vstore(y, v)
 
 
 cdef inline void scatter(const elem* buffer, Py_ssize_t count, elem* y, Py_ssize_t stride) noexcept nogil:

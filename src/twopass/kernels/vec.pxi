@@ -31,7 +31,13 @@ cdef extern from "vec.hpp" nogil:
         @staticmethod
         double least_sum()                        # terms that add up to less may have lost some that show
         @staticmethod
+        double nothing()                          # results below it round to 0
+        @staticmethod
         T storage(double)
+        @staticmethod
+        Vec[T] pack(const double*)                # a number for each lane
+        @staticmethod
+        void unpack(double*, Vec[T])
         @staticmethod
         double rest_after(double)                 # what rounding to the type computed in leaves over
         @staticmethod
@@ -53,6 +59,7 @@ cdef extern from "vec.hpp" nogil:
     double vsum(Vec[double])                      # of the lanes, in the one order that all targets share
     double vpeak[T](Vec[T])                       # the largest lane
     Vec[T] vreduce_arg[T](Vec[T], Vec[T])         # x - n ln 2
+    Vec[T] vscaled[T](Vec[T], Vec[T], Vec[T])     # t * scale; 0 where t <= least
     Vec[T] vtimes_exp2[T](Vec[T], Vec[T])         # p * 2^k, with k in the low bits of the other
     Vec[T] vwatch[T](Vec[T], Vec[T], Vec[T])      # remembers whether any lane passed the limit or was NaN
     bint vtripped[T](Vec[T], Vec[T])

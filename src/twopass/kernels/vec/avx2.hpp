@@ -94,6 +94,16 @@ inline double peak(F64 x) {
     return _mm_cvtsd_f64(_mm_max_sd(q, _mm_unpackhi_pd(q, q)));
 }
 
+// t * scale, or 0 without multiplying where t is at most `least`: underflow takes a CPU many cycles.
+inline __m256 scaled(__m256 t, __m256 scale, __m256 least) {
+    return _mm256_mul_ps(_mm256_and_ps(t, _mm256_cmp_ps(t, least, _CMP_NLE_UQ)), scale);
+}
+inline __m256d scaled(__m256d t, __m256d scale, __m256d least) {
+    return _mm256_mul_pd(_mm256_and_pd(t, _mm256_cmp_pd(t, least, _CMP_NLE_UQ)), scale);
+}
+inline F32 scaled(F32 t, F32 s, F32 least) { return {scaled(t.a, s.a, least.a), scaled(t.b, s.b, least.b)}; }
+inline F64 scaled(F64 t, F64 s, F64 least) { return {scaled(t.a, s.a, least.a), scaled(t.b, s.b, least.b)}; }
+
 // Lanes are added in one order on every target: i and i + 4, then i and i + 2, then the last two.
 inline double sum(F64 x) {
     const __m256d four = _mm256_add_pd(x.a, x.b);

@@ -1,8 +1,8 @@
-// Plain C++ for any machine: arrays that the compiler vectorises with what its baseline has (SSE2 on x86-64).
+// Plain C++ for any machine: arrays that the compiler vectorises with what its baseline has.
 // There is no fused multiply-add to rely on, so fma rounds twice and the reduction takes three parts of ln 2,
 // short enough for exact products. Results keep the error bounds; their bits differ from the FMA targets'.
 #pragma once
-#include <cstring>
+#include "half.hpp"
 
 namespace {
 // n * (the first part of ln 2) has to fit the significand: 11 + 12 bits, 18 + 35 bits.
@@ -21,27 +21,6 @@ template <class T, class Bits, int N> struct Array {
 };
 using F32 = Array<float, std::uint32_t, 16>;
 using F64 = Array<double, std::uint64_t, 8>;
-
-template <class To, class From> inline To bit_copy(From from) {
-    To to;
-    std::memcpy(&to, &from, sizeof to);
-    return to;
-}
-
-inline float widen(half h) {  // both rescalings are exact; infinities and NaN get their exponent back
-    const std::uint32_t magnitude = static_cast<std::uint32_t>(h & 0x7FFF) << 13;
-    const std::uint32_t special = (h & 0x7C00) == 0x7C00 ? 0x7F800000u : 0u;
-    const float value = bit_copy<float>(magnitude) * 0x1p112f;
-    return bit_copy<float>(bit_copy<std::uint32_t>(value) | special | (static_cast<std::uint32_t>(h & 0x8000) << 16));
-}
-inline half narrow(float f) {
-    const std::uint32_t bits = bit_copy<std::uint32_t>(f), sign = (bits >> 16) & 0x8000, magnitude = bits & 0x7FFFFFFF;
-    if (magnitude > 0x7F800000) return static_cast<half>(sign | 0x7E00);
-    if (magnitude >= 0x477FF000) return static_cast<half>(sign | 0x7C00);
-    if (magnitude < 0x38800000)  // a half subnormal: adding 0.5 aligns its units with float's last bit
-        return static_cast<half>(sign | (bit_copy<std::uint32_t>(bit_copy<float>(magnitude) + 0.5f) - 0x3F000000));
-    return static_cast<half>(sign | ((magnitude - 0x38000000 + 0xFFF + ((magnitude >> 13) & 1)) >> 13));
-}
 
 inline F32 load(const float* p) { return F32::map([=](int i) { return p[i]; }); }
 inline F64 load(const double* p) { return F64::map([=](int i) { return p[i]; }); }
@@ -74,6 +53,12 @@ template <class T, class B, int N> inline double peak(Array<T, B, N> a) {
     T most = a.v[0];
     for (int i = 1; i < N; ++i) most = a.v[i] > most ? a.v[i] : most;
     return most;
+}
+
+// t * scale, or 0 without multiplying where t is at most `least`: underflow takes a CPU many cycles.
+template <class T, class B, int N>
+inline Array<T, B, N> scaled(Array<T, B, N> t, Array<T, B, N> scale, Array<T, B, N> least) {
+    return Array<T, B, N>::map([&](int i) { return (t.v[i] <= least.v[i] ? T(0) : t.v[i]) * scale.v[i]; });
 }
 
 // Lanes are added in one order on every target: i and i + 4, then i and i + 2, then the last two.

@@ -11,7 +11,7 @@
 //    for another target's module and crash an older CPU.
 //
 // What a header supplies, for F32 and F64:
-//    load store stream splat  + - *  fma max  times_exp2 watch tripped peak  reduce_arg
+//    load store stream splat  + - *  fma max  times_exp2 scaled watch tripped peak  reduce_arg
 // for F32: load, store and stream of half, low, high (the two halves of the lanes, widened to F64);
 // for F64: sum. And, where the ISA has masks, load_part and store_part.
 #pragma once
@@ -73,6 +73,7 @@ template <class T> inline void vstore_part(T* p, Vec<T> v, std::ptrdiff_t count)
 template <class T> inline void vstream(T* p, Vec<T> v) { stream(p, v); }
 template <class T> inline Vec<T> vfma(Vec<T> a, Vec<T> b, Vec<T> c) { return fma(a, b, c); }
 template <class T> inline Vec<T> vmax(Vec<T> a, Vec<T> b) { return max(a, b); }
+template <class T> inline Vec<T> vscaled(Vec<T> t, Vec<T> scale, Vec<T> least) { return scaled(t, scale, least); }
 template <class T> inline Vec<T> vtimes_exp2(Vec<T> p, Vec<T> z) { return times_exp2(p, z); }
 template <class T> inline Vec<T> vwatch(Vec<T> w, Vec<T> z, Vec<T> limit) { return watch(w, z, limit); }
 template <class T> inline bool vtripped(Vec<T> w, Vec<T> limit) { return tripped(w, limit); }
@@ -112,6 +113,9 @@ template <class T> struct Kind {
     static constexpr double epsilon() { return std::numeric_limits<Computed>::epsilon(); }
     static constexpr double lowest() { return wide ? -1020 : -124; }  // still a normal number
 
+    // A little under half the smallest subnormal number: what is smaller rounds to 0.
+    static constexpr double nothing() { return wide ? 0x1.ffffp-1076 : 0x1.ffffp-151; }
+
     static Vec<T> splat(double c) { return Vec<T>::splat(c); }
     static Vec<T> load_computed(const char* p) { return load(reinterpret_cast<const Computed*>(p)); }
     static void store_computed(char* p, Vec<T> v) { store(reinterpret_cast<Computed*>(p), v); }
@@ -120,6 +124,16 @@ template <class T> struct Kind {
     }
     static void store_computed_part(char* p, Vec<T> v, std::ptrdiff_t count) {
         store_part(reinterpret_cast<Computed*>(p), v, count);
+    }
+    static Vec<T> pack(const double* p) {
+        Computed buffer[lanes()];
+        for (std::ptrdiff_t i = 0; i < lanes(); ++i) buffer[i] = static_cast<Computed>(p[i]);
+        return load(buffer);
+    }
+    static void unpack(double* p, Vec<T> v) {
+        Computed buffer[lanes()];
+        store(buffer, v);
+        for (std::ptrdiff_t i = 0; i < lanes(); ++i) p[i] = buffer[i];
     }
     static double rest_after(double v) { return std::isfinite(v) ? v - static_cast<Computed>(v) : 0; }
     static T storage(double v) {

@@ -1,0 +1,243 @@
+# Rows that lie side by side: the reduced axis is not the last one, and the next element in memory belongs to
+# another row ("column" below). Nothing is transposed: a vector holds one element each of 16 (8) columns.
+#
+# Design note
+# A. The additions are those of a single row (sums.pxi), done vertically. A column has 16 (8) lane sums; lane l
+#    gets block_sum of elements l, l + 16, l + 32, ... of each block, whole rows of memory apart. So a column
+#    has the same bits as if it were contiguous.
+# B. A tile is up to TILE vectors of columns, worked on together: memory is read in runs of a KiB.
+# C. Every column has its own reference. All begin with a guess, the largest one of the tile before; where that
+#    does not suit them, each gets that of its own maximum. A tile for which that does not do either (it holds a
+#    NaN, +inf or an element beyond the reduction's range) is done column by column, as rows with a stride.
+
+cdef enum:
+    TILE = 16                       # vectors
+    TILE_COLUMNS = 256              # of them, at most
+    TILE_ELEMENTS = 1 << 22         # at most, so that Ctrl-C is heard
+
+
+cdef inline Py_ssize_t tile_columns(Py_ssize_t n, Py_ssize_t width) noexcept nogil:
+    return width * max(1, min(TILE, TILE_ELEMENTS // (n * width)))
+
+
+cdef bint sum_tile(
+    const elem* x, Py_ssize_t pitch, Py_ssize_t n, Py_ssize_t columns, const double* e,
+    char* terms, Py_ssize_t terms_pitch, Pair* pairs
+) noexcept nogil:
+    """Pass 1 over a segment of a tile: the pairs of its columns, for references e. False: one does not suit."""
+    cdef Py_ssize_t width = Kind[elem].lanes(), block = BLOCK_VECTORS * width, i, k, lane, c, left, rows
+    cdef Vec[elem] limit = Kind[elem].splat(Kind[elem].magic() + Kind[elem].ceiling())
+    cdef Vec[elem] seen = Kind[elem].splat(0), total
+    cdef Vec[elem] t[BLOCK_VECTORS]
+    cdef Vec[elem] shift[TILE]
+    cdef Vec[elem] floor[TILE]
+    cdef Vec[double] a[TILE_COLUMNS]
+    cdef Vec[double] b[TILE_COLUMNS]
+    cdef const elem* p
+    cdef char* kept
+    for c in range(vectors(columns, width)):
+        pack_references[elem](e + c * width, &shift[c], &floor[c], NULL)
+        for lane in range(width):
+            a[c * width + lane] = b[c * width + lane] = Kind[double].splat(0)
+    i = 0
+    while i < n:
+        rows = min(block, n - i)
+        for lane in range(min(width, rows)):
+            for c in range(vectors(columns, width)):
+                left = columns - c * width
+                p = x + (i + lane) * pitch + c * width
+                kept = at(terms, (i + lane) * terms_pitch + 64 * c)
+                if rows == block:
+                    total = block_sum[elem](p, width * pitch, left, shift[c], floor[c], limit, &seen,
+                                            kept, width * terms_pitch)
+                else:
+                    for k in range(BLOCK_VECTORS):
+                        if lane + k * width < rows:
+                            t[k] = counted[elem](p + k * width * pitch, left, shift[c], floor[c], limit, &seen,
+                                                 at(kept, k * width * terms_pitch))
+                        else:
+                            t[k] = Kind[elem].splat(0)
+                    total = sum_of_eight[elem](t, NULL)
+                add_block[elem](total, &a[c * width + lane], &b[c * width + lane])
+        i += rows
+    for c in range(vectors(columns, width)):
+        join_columns[elem](&a[c * width], &b[c * width], e + c * width, pairs + c * width, NULL)
+    return not vtripped(seen, limit)
+
+
+cdef inline void pack_references(const double* e, Vec[elem]* shift, Vec[elem]* floor, const elem* _) noexcept nogil:
+    """What `term` takes, for the columns of a vector."""
+    cdef double shifts[16]
+    cdef double floors[16]
+    cdef Py_ssize_t j
+    for j in range(Kind[elem].lanes()):
+        shifts[j] = shift_for[elem](e[j], NULL)
+        floors[j] = floor_for[elem](e[j], NULL)
+    shift[0] = Kind[elem].pack(shifts)
+    floor[0] = Kind[elem].pack(floors)
+
+
+cdef inline void join_columns(
+    Vec[double]* a, Vec[double]* b, const double* e, Pair* pairs, const elem* _
+) noexcept nogil:
+    """join_lanes, for the columns of a vector."""
+    cdef double hi[16]
+    cdef double lo[16]
+    cdef Vec[double] s, v, error, rest
+    cdef Py_ssize_t lane, j
+    if elem is double:
+        s = a[0]
+        rest = b[0]
+        for lane in range(1, 8):
+            v = s + a[lane]
+            error = (s - (v - (v - s))) + (a[lane] - (v - s))
+            rest = rest + (b[lane] + error)
+            s = v
+        vstore(<double*> hi, s)
+        vstore(<double*> lo, rest)
+    else:
+        for lane in range(8):
+            a[lane] = a[lane] + a[lane + 8]
+            b[lane] = b[lane] + b[lane + 8]
+        vstore(<double*> hi, ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7])))
+        vstore(<double*> hi + 8, ((b[0] + b[4]) + (b[2] + b[6])) + ((b[1] + b[5]) + (b[3] + b[7])))
+    for j in range(Kind[elem].lanes()):
+        pairs[j].hi = hi[j]
+        pairs[j].lo = lo[j] if elem is double else 0
+        pairs[j].e = e[j]
+
+
+cdef bint sum_columns(
+    const elem* x, Py_ssize_t pitch, Py_ssize_t n, Py_ssize_t columns, const double* e,
+    char* terms, Py_ssize_t terms_pitch, Pair* totals
+) noexcept nogil:
+    """Pass 1 over a tile."""
+    cdef Total sums[TILE_COLUMNS]
+    cdef Py_ssize_t s, j
+    for s in range(segments(n)):
+        if not sum_tile[elem](x + s * SEGMENT * pitch, pitch, min(SEGMENT, n - s * SEGMENT), columns, e,
+                              at(terms, s * SEGMENT * terms_pitch), terms_pitch, totals):
+            return False
+        if n <= SEGMENT:
+            return True
+        for j in range(columns):
+            if s == 0:
+                sums[j] = empty_total()
+            add_pair(&sums[j], totals[j])
+    for j in range(columns):
+        totals[j] = pair_of(&sums[j], e[j])
+    return True
+
+
+cdef void largest_of_columns(
+    const elem* x, Py_ssize_t pitch, Py_ssize_t n, Py_ssize_t columns, double* largest
+) noexcept nogil:
+    """The maximum of each column; NaNs are passed over, or give NaN."""
+    cdef Py_ssize_t width = Kind[elem].lanes(), i, c
+    cdef Vec[elem] most[TILE]
+    for c in range(vectors(columns, width)):
+        most[c] = Kind[elem].splat(-INFINITY)
+    for i in range(n):
+        for c in range(vectors(columns, width)):
+            most[c] = vmax(fetch[elem](x + i * pitch + c * width, columns - c * width), most[c])
+    for c in range(vectors(columns, width)):
+        Kind[elem].unpack(largest + c * width, most[c])
+
+
+cdef void write_columns(
+    const Job* job, const elem* x, elem* y, Py_ssize_t columns, const Normalizer* norms, bint kept
+) noexcept nogil:
+    """Pass 2 over a tile, from the last row of memory to the first."""
+    cdef Py_ssize_t width = Kind[elem].lanes(), i, c, left
+    cdef Vec[elem] first[TILE]
+    cdef Vec[elem] second[TILE]
+    cdef Vec[elem] scale[TILE]
+    cdef Vec[elem] least[TILE]
+    cdef Vec[elem] v
+    cdef elem* place
+    cdef size_t size = width * sizeof(elem)
+    cdef bint streaming = job.streaming and <size_t> y % size == 0 and job.y_stride * sizeof(elem) % size == 0
+    for c in range(vectors(columns, width)):
+        pack_normalizers[elem](job.function, norms + c * width, &first[c], &second[c], &scale[c], &least[c], NULL)
+    for i in range(job.n - 1, -1, -1):
+        for c in range(vectors(columns, width)):
+            left = columns - c * width
+            place = y + i * job.y_stride + c * width
+            v = result[elem](job.function, x + i * job.x_stride + c * width, <char*> place if kept else NULL, left,
+                             first[c], second[c], scale[c], least[c])
+            put[elem](place, left, v, streaming)
+    if streaming:
+        store_fence()
+
+
+cdef inline void pack_normalizers(
+    int function, const Normalizer* norms, Vec[elem]* first, Vec[elem]* second, Vec[elem]* scale, Vec[elem]* least,
+    const elem* _
+) noexcept nogil:
+    """What `result` takes, for the columns of a vector."""
+    cdef double firsts[16]
+    cdef double seconds[16]
+    cdef double scales[16]
+    cdef double leasts[16]
+    cdef Py_ssize_t j
+    for j in range(Kind[elem].lanes()):
+        unfold[elem](function, &norms[j], &firsts[j], &seconds[j], NULL)
+        scales[j] = norms[j].scale
+        leasts[j] = norms[j].least
+    first[0] = Kind[elem].pack(firsts)
+    second[0] = Kind[elem].pack(seconds)
+    scale[0] = Kind[elem].pack(scales)
+    least[0] = Kind[elem].pack(leasts)
+
+
+cdef bint sum_with_references(
+    const Job* job, const elem* x, elem* y, Py_ssize_t columns, double* guess, Pair* totals
+) noexcept nogil:
+    """Pass 1 over a tile, and the references it takes. False: it has to be done column by column."""
+    cdef double e[TILE_COLUMNS]
+    cdef char* terms = <char*> y if job.recipe.keep_terms else NULL
+    cdef Py_ssize_t j, terms_pitch = job.y_stride * 64 // Kind[elem].lanes()
+    cdef bint suits = False
+    for j in range(TILE_COLUMNS):
+        e[j] = 0 if guess[0] != guess[0] else guess[0]
+    if guess[0] == guess[0] and not job.recipe.largest_first:
+        suits = sum_columns[elem](x, job.x_stride, job.n, columns, e, terms, terms_pitch, totals)
+        for j in range(columns):
+            suits = suits and totals[j].hi >= Kind[elem].least_sum()
+    if not suits:
+        largest_of_columns[elem](x, job.x_stride, job.n, columns, e)
+        guess[0] = -INFINITY
+        for j in range(columns):
+            e[j] = reference_for(e[j], Kind[elem].widest(), Kind[elem].margin())
+            guess[0] = fmax(guess[0], e[j])
+        suits = sum_columns[elem](x, job.x_stride, job.n, columns, e, terms, terms_pitch, totals)
+    return suits
+
+
+cdef void run_tile(
+    const Job* job, const elem* x, elem* y, Py_ssize_t columns, double* guess, char* space
+) noexcept nogil:
+    """Both passes over a tile."""
+    cdef Pair totals[TILE_COLUMNS]
+    cdef Normalizer norms[TILE_COLUMNS]
+    cdef Job alone
+    cdef Row[elem] row
+    cdef Py_ssize_t j
+    cdef double no_guess = NAN
+    cdef bint settled = sum_with_references[elem](job, x, y, columns, guess, totals)
+    for j in range(TILE_COLUMNS):
+        norms[j] = Normalizer(0, 0, 0, 0, 0)
+    for j in range(columns):
+        row = row_of(x + j, job.x_stride, job.n)
+        settled = settled and settle[elem](&row, job.function, True, totals[j], &norms[j])
+        if settled and job.function == LOGSUMEXP:
+            y[j * job.y_column_step] = log_sum[elem](&row, &norms[j])
+    if not settled:
+        guess[0] = NAN
+        alone = job[0]
+        alone.recipe.keep_terms = False
+        for j in range(columns):
+            row = row_of(x + j, job.x_stride, job.n)
+            run_row[elem](&alone, &row, y + j * job.y_column_step, &no_guess, NULL, <Pair*> space)
+    elif job.function != LOGSUMEXP:
+        write_columns[elem](job, x, y, columns, norms, job.recipe.keep_terms)

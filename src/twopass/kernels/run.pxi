@@ -1,0 +1,57 @@
+# Many rows at a time.
+
+cdef void run_each_row(
+    const Job* job, Py_ssize_t first, Py_ssize_t last, char* space, char* pairs, const elem* _
+) noexcept nogil:
+    cdef double guess = NAN
+    cdef Row[elem] row
+    cdef elem* y
+    cdef Py_ssize_t r, x_offset, y_offset
+    cdef bint short = (job.n <= BLOCK_VECTORS * Kind[elem].lanes() and job.x_stride == 1 and job.y_stride == 1
+                       and not job.recipe.largest_first and not job.recipe.eager
+                       and (job.recipe.keep_terms or job.function != SOFTMAX))
+    for r in range(first, last):
+        locate(job, r, &x_offset, &y_offset)
+        row = row_of(<const elem*> (job.x + x_offset), job.x_stride, job.n)
+        y = <elem*> (job.y + y_offset)
+        if not (short and guess == guess and run_short_row[elem](job, &row, y, guess)):
+            run_row[elem](job, &row, y, &guess, space, <Pair*> pairs)
+
+
+cdef void run_each_tile(
+    const Job* job, Py_ssize_t first, Py_ssize_t last, char* pairs, const elem* _
+) noexcept nogil:
+    cdef double guess = NAN
+    cdef Py_ssize_t wide = tile_columns(job.n, Kind[elem].lanes()), tiles = (job.columns + wide - 1) // wide
+    cdef Py_ssize_t t, column, x_offset, y_offset
+    for t in range(first, last):
+        locate(job, t // tiles, &x_offset, &y_offset)
+        column = t % tiles * wide
+        run_tile[elem](job, <const elem*> (job.x + x_offset) + column,
+                       <elem*> (job.y + y_offset) + column * job.y_column_step,
+                       min(wide, job.columns - column), &guess, pairs)
+
+
+cdef bint run_rows(const Job* job, Py_ssize_t first, Py_ssize_t last, const elem* _) noexcept nogil:
+    """Rows (or tiles of columns) first..last; False when there is no memory for the work space."""
+    cdef FpState state
+    state.set_aside()
+    cdef Py_ssize_t term_size = 64 // Kind[elem].lanes()
+    cdef size_t terms = (job.n * term_size + 63) // 64 * 64 if job.scratch else 0
+    cdef char* space = <char*> malloc(terms + segments(job.n) * sizeof(Pair))
+    if space is NULL:
+        return False
+    if job.columns > 0:
+        run_each_tile[elem](job, first, last, space, NULL)
+    else:
+        run_each_row[elem](job, first, last, space, space + terms, NULL)
+    free(space)
+    return True
+
+
+cdef bint run_rows_of(int dtype, const Job* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    if dtype == NPY_FLOAT:
+        return run_rows[float](job, first, last, NULL)
+    if dtype == NPY_DOUBLE:
+        return run_rows[double](job, first, last, NULL)
+    return run_rows[half](job, first, last, NULL)
