@@ -222,6 +222,8 @@ def test_portability_of_a_record_uses_the_limit_of_each_target():
 def test_peer_computes_the_function(name, function, dtype, shape, axis):
     pytest.importorskip(name)
     special = pytest.importorskip("scipy.special")
+    if name == "openvino" and (dtype == "float64" or function == "logsumexp"):
+        pytest.skip("openvino does not compute it")
     case = Case(function, shape, axis, dtype)
     x, out = case.arrays()
     returned = peers.call(name, case, x, out)()

@@ -1,7 +1,6 @@
 """The same bits: on every target with FMA, for every algorithm, thread count, layout and batch."""
 
-import functools
-
+import digest
 import numpy as np
 import pytest
 from oracle import (
@@ -16,31 +15,36 @@ from oracle import (
     hard,
 )
 
-import twopass
 
-
-@functools.cache
-def first_fma_target():
-    """The target that the others are held to."""
-    runnable = [target for target in twopass.targets().values() if target.supported]
-    return next(target for target in runnable if target.name in FMA_TARGETS)
-
-
-@functools.cache
-def promised(function):
-    """Results of the corpus by the first target."""
-    first = first_fma_target()
-    return {name: call(first, function, x, algorithm="two_pass") for name, x in corpus()}
+def need_fma(target):
+    if target.name not in FMA_TARGETS:
+        pytest.skip("promised for targets with FMA")
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_targets_and_algorithms(target, function, algorithm):
-    if target.name not in FMA_TARGETS:
-        pytest.skip("promised for targets with FMA")
-    for name, x in corpus():
-        got = call(target, function, x, algorithm=algorithm)
-        assert_same_bits(got, promised(function)[name], f"{name}, {first_fma_target().name}")
+def test_stored_digest(target, algorithm):
+    """What bits.json says, on every machine; `python tests/digest.py --write` renews it."""
+    need_fma(target)
+    assert digest.differences(digest.digests(target, corpus(), algorithm=algorithm)) == []
+
+
+@pytest.mark.slow
+def test_stored_digest_of_long_rows(target):
+    need_fma(target)
+    for name, x in digest.long_corpus():
+        for options in (
+            *({"algorithm": algorithm} for algorithm in ALGORITHMS),
+            *({"threads": threads} for threads in range(1, 9)),
+        ):
+            found = digest.digests(target, [(name, x)], **options)
+            assert digest.differences(found) == [], options
+
+
+def test_the_digest_sees_one_bit():
+    x = hard("normal_3", 1000, "float32").copy()
+    before = digest.digest(x)
+    x[700] = np.nextafter(x[700], np.float32(0))
+    assert digest.digest(x) != before
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -132,3 +132,14 @@ def test_bench(capsys, monkeypatch, tmp_path, target):
     assert document["targets"] == [target.name]
     assert {row["size"] for row in document["results"]} == {64, 1024}
     assert {row["name"] for row in document["results"]} >= {"scipy", "limit", "auto", "two_pass"}
+
+
+@pytest.mark.slow
+def test_accuracy(capsys, tmp_path):
+    assert _cli.main(["accuracy", "--quick", "--json", str(tmp_path / "errors.json")]) == 0
+    out = capsys.readouterr().out
+    assert "| softmax float32 | ULP | 4 |" in out
+    assert "All targets keep the promise." in out
+    errors = json.loads((tmp_path / "errors.json").read_text(encoding="utf-8"))
+    assert list(errors) == [t.name for t in twopass.targets().values() if not t.obstacle]
+    assert all(row["share"] <= 1 for rows in errors.values() for row in rows)

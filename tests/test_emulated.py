@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 
+import digest
 import numpy as np
 import pytest
 from child import RUNNABLE
+from oracle import FMA_TARGETS
 
 import twopass
 from twopass import _cpu
@@ -38,14 +40,15 @@ print(twopass.active_target().name, scores.tobytes().hex(), twopass.softmax(scor
 """
 
 
-def emulate(cpu: str, code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def emulate(cpu: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run this Python with such arguments on another CPU."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TWOPASS_")}
     return subprocess.run(
-        [QEMU, "-cpu", cpu, sys.executable, "-c", code],
+        [QEMU, "-cpu", cpu, sys.executable, *map(str, arguments)],
         env=kept | variables,
         capture_output=True,
         encoding="utf-8",
-        timeout=300,
+        timeout=600,
     )
 
 
@@ -53,7 +56,7 @@ def emulate(cpu: str, code: str, **variables: str) -> subprocess.CompletedProces
 def test_target_and_bits(cpu):
     if CPUS[cpu] not in RUNNABLE:
         pytest.skip(f"this host cannot compare with {CPUS[cpu]}")
-    done = emulate(cpu, CODE)
+    done = emulate(cpu, "-c", CODE)
     assert done.returncode == 0, done.stderr
     name, scores, probabilities = done.stdout.split()
     assert name == CPUS[cpu]
@@ -61,11 +64,20 @@ def test_target_and_bits(cpu):
     assert probabilities == native.tobytes().hex()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("cpu", [cpu for cpu, name in CPUS.items() if name in FMA_TARGETS])
+def test_stored_digest(cpu):
+    """The promised bits, by every algorithm."""
+    done = emulate(cpu, digest.__file__, "--short")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{CPUS[cpu]}: 0 of ")
+
+
 @pytest.mark.parametrize(
     ("cpu", "name"),
     [("Nehalem", "broadwell"), ("Broadwell", "skylake_x"), ("Broadwell,-xsave", "zen2")],
 )
 def test_no_target_beyond_the_cpu(cpu, name):
-    done = emulate(cpu, "import twopass", TWOPASS_TARGET=name)
+    done = emulate(cpu, "-c", "import twopass", TWOPASS_TARGET=name)
     assert done.returncode == 1
     assert f"ImportError: TWOPASS_TARGET='{name}' cannot be used, as this CPU" in done.stderr

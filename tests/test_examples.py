@@ -28,3 +28,24 @@ def test_digits(target):
     output = run("digits.py", target.name)
     assert f"target: {target.name}" in output
     assert "ULP of 1" in output
+
+
+@pytest.mark.parametrize(
+    "name, said",
+    (
+        ("attention.py", "rows were masked altogether"),
+        ("language_model.py", "no log-probability does"),
+        ("memory_mapped.py", "the same bits as from memory"),
+    ),
+)
+def test_example(target, name, said):
+    output = run(name, target.name)
+    assert f"target: {target.name}" in output
+    assert said in output
+
+
+def test_chunked_row(target):
+    pytest.importorskip("dask.array")
+    output = run("chunked_row.py", target.name)
+    assert f"target: {target.name}" in output
+    assert output.count("the same bits as in one piece") == 2

@@ -6,5 +6,6 @@ from mypy.stubtest import parse_options, test_stubs
 
 import twopass
 
-runnable = [name for name, target in twopass.targets().items() if target.supported]
-sys.exit(test_stubs(parse_options(["twopass._cpu", *(f"twopass._{name}" for name in runnable)])))
+# What Cython adds and what is private needs no stub: everything in a stub must be there and agree.
+runnable = [f"twopass._{name}" for name, target in twopass.targets().items() if target.supported]
+sys.exit(test_stubs(parse_options(["--ignore-missing-stub", "twopass._cpu", *runnable])))
