@@ -36,8 +36,9 @@ def by_hand(scores: np.ndarray) -> np.ndarray:
 
 
 def verdict(got: np.ndarray, want: np.ndarray) -> str:
-    assert (got.view(np.uint32) == want.view(np.uint32)).all()
-    return "the same bits as in one piece"
+    np.testing.assert_array_max_ulp(got, want, 4)  # all that CPUs without FMA promise
+    same = (got.view(np.uint32) == want.view(np.uint32)).all()
+    return "the same bits as in one piece" if same else "within 4 ULP of one piece"
 
 
 if __name__ == "__main__":

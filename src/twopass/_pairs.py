@@ -145,7 +145,7 @@ def pair_sum(x: npt.ArrayLike, axis: int | tuple[int, ...] | None = None) -> Pai
     >>> x = np.linspace(0, 9, 1000)
     >>> whole = twopass.merge(twopass.pair_sum(x[:400]), twopass.pair_sum(x[400:]))
     >>> float(twopass.finish(whole).round(6))
-    13.711107
+    13.713909
     """
     x, dtype = _chunk(x)
     axes = _api._axes(axis, x.ndim) if x.ndim else ()

@@ -104,7 +104,7 @@ cdef inline Normalizer normalizer_of(const Row[elem]* row, Pair total, int funct
     norm.scale = norm.least = norm.hi = norm.lo = 0
     if function == SOFTMAX:
         norm.scale = reciprocal(total.hi, total.lo)
-        norm.least = total.hi * Kind[elem].nothing()
+        norm.least = Kind[elem].least_term(total.hi)
         return norm
     if row.n == 1:                                      # exactly
         norm.hi = scalar(row.x[0]) - row.shift

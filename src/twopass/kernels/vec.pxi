@@ -31,7 +31,7 @@ cdef extern from "vec.hpp" nogil:
         @staticmethod
         double least_sum()                        # terms that add up to less may have lost some that show
         @staticmethod
-        double nothing()                          # results below it round to 0
+        double least_term(double)                 # terms up to it give 0 in a row with this sum
         @staticmethod
         T storage(double)
         @staticmethod

@@ -113,8 +113,10 @@ template <class T> struct Kind {
     static constexpr double epsilon() { return std::numeric_limits<Computed>::epsilon(); }
     static constexpr double lowest() { return wide ? -1020 : -124; }  // still a normal number
 
-    // A little under half the smallest subnormal number: what is smaller rounds to 0.
-    static constexpr double nothing() { return wide ? 0x1.ffffp-1076 : 0x1.ffffp-151; }
+    // The largest term of a row with this sum whose result is 0: a little under half the smallest subnormal number.
+    static constexpr double least_term(double sum) {
+        return wide ? sum * 0x1.ffffp-538 * 0x1p-538 : sum * 0x1.ffffp-151;
+    }
 
     static Vec<T> splat(double c) { return Vec<T>::splat(c); }
     static Vec<T> load_computed(const char* p) { return load(reinterpret_cast<const Computed*>(p)); }
