@@ -2,6 +2,9 @@
 #
 #     e^x = m * 2^n,   n = round(x log2 e),   m = e^(x - n ln 2) in [0.70, 1.42]
 #
+# Where the CPU looks up eight floats in a register, floats round x log2 e to eighths instead, and
+# m = 2^(j/8) * e^r has a table for the first factor and a shorter polynomial for the second.
+#
 # A whole row shares one exponent E, its *reference*, and each element is kept as its *term*
 #
 #     t = m * 2^(n - E)
@@ -31,26 +34,36 @@ cdef inline double floor_for(double e, const elem* _) noexcept nogil:
     return (e + Kind[elem].lowest()) * LN_2
 
 
-cdef inline Vec[elem] exp_poly(Vec[elem] r) noexcept nogil:
-    """e^r for |r| <= ln(2)/2, by Horner's rule. Coefficients: tools/coefficients.py."""
-    cdef Vec[elem] p
-    if elem is double:                                          # degree 11: off by 2^-55.8
-        p = vfma(Kind[elem].splat(2.5100404824318008e-08), r, Kind[elem].splat(2.762011358004812e-07))
-        p = vfma(p, r, Kind[elem].splat(2.7557268419352836e-06))
-        p = vfma(p, r, Kind[elem].splat(2.480152124310193e-05))
-        p = vfma(p, r, Kind[elem].splat(0.0001984126986307978))
-        p = vfma(p, r, Kind[elem].splat(0.001388888891724774))
-        p = vfma(p, r, Kind[elem].splat(0.008333333333330056))
-        p = vfma(p, r, Kind[elem].splat(0.04166666666662406))
-        p = vfma(p, r, Kind[elem].splat(0.16666666666666669))
-        p = vfma(p, r, Kind[elem].splat(0.5000000000000001))
-    else:                                                       # degree 6: off by 2^-28.2
-        p = vfma(Kind[elem].splat(0.0013820945750921965), r, Kind[elem].splat(0.008368683978915215))
-        p = vfma(p, r, Kind[elem].splat(0.04166826605796814))
-        p = vfma(p, r, Kind[elem].splat(0.1666652113199234))
-        p = vfma(p, r, Kind[elem].splat(0.4999999403953552))
-    p = vfma(p, r, Kind[elem].splat(1.0))
-    return vfma(p, r, Kind[elem].splat(1.0))
+cdef inline Vec[elem] exp_quotient(Vec[elem] r) noexcept nogil:
+    """(e^r - 1) / r for |r| <= ln(2)/2, with a table ln(2)/16, by Horner's rule. See tools/coefficients.py."""
+    cdef Vec[elem] q
+    if elem is double:                                          # e^r is off by 2^-55.8
+        q = vfma(Kind[elem].splat(2.5100404824318008e-08), r, Kind[elem].splat(2.762011358004812e-07))
+        q = vfma(q, r, Kind[elem].splat(2.7557268419352836e-06))
+        q = vfma(q, r, Kind[elem].splat(2.480152124310193e-05))
+        q = vfma(q, r, Kind[elem].splat(0.0001984126986307978))
+        q = vfma(q, r, Kind[elem].splat(0.001388888891724774))
+        q = vfma(q, r, Kind[elem].splat(0.008333333333330056))
+        q = vfma(q, r, Kind[elem].splat(0.04166666666662406))
+        q = vfma(q, r, Kind[elem].splat(0.16666666666666669))
+        q = vfma(q, r, Kind[elem].splat(0.5000000000000001))
+    elif Kind[elem].tabled():                                   # 2^-25.2
+        q = vfma(Kind[elem].splat(0.16666898131370544), r, Kind[elem].splat(0.5000645518302917))
+    else:                                                       # 2^-28.2
+        q = vfma(Kind[elem].splat(0.0013820945750921965), r, Kind[elem].splat(0.008368683978915215))
+        q = vfma(q, r, Kind[elem].splat(0.04166826605796814))
+        q = vfma(q, r, Kind[elem].splat(0.1666652113199234))
+        q = vfma(q, r, Kind[elem].splat(0.4999999403953552))
+    return vfma(q, r, Kind[elem].splat(1.0))
+
+
+cdef inline Vec[elem] exp_at(Vec[elem] r, Vec[elem] z) noexcept nogil:
+    """e^r * 2^k, where z = magic + k."""
+    cdef Vec[elem] power, q = exp_quotient[elem](r)
+    if Kind[elem].tabled():
+        power = vexp2_eighths(z)
+        return vfma(power, q * r, power)
+    return vtimes_exp2(vfma(q, r, Kind[elem].splat(1.0)), z)
 
 
 cdef inline Vec[elem] term(Vec[elem] x, Vec[elem] shift, Vec[elem] floor, Vec[elem]* z) noexcept nogil:
@@ -60,4 +73,4 @@ cdef inline Vec[elem] term(Vec[elem] x, Vec[elem] shift, Vec[elem] floor, Vec[el
     """
     cdef Vec[elem] bounded = vmax(floor, x)
     z[0] = vfma(bounded, Kind[elem].splat(LOG2_E), shift)
-    return vtimes_exp2(exp_poly[elem](vreduce_arg(bounded, z[0] - shift)), z[0])
+    return exp_at[elem](vreduce_arg(bounded, z[0] - shift), z[0])

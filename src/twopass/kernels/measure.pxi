@@ -127,10 +127,12 @@ cdef void pairs_of(const elem* x, elem* m, elem* n, Py_ssize_t count) noexcept n
     cdef FpState state
     state.set_aside()
     cdef Py_ssize_t i, k
-    cdef Vec[elem] magic = Kind[elem].splat(Kind[elem].magic()), v, exponent
+    cdef Vec[elem] magic = Kind[elem].splat(Kind[elem].magic()), v, z, exponent
+    cdef Vec[elem] whole = Kind[elem].splat(1.5 / Kind[elem].epsilon())       # adding it rounds to integers
     for k in range(vectors(count, Kind[elem].lanes())):
         i = k * Kind[elem].lanes()
         v = fetch[elem](x + i, count - i)
-        exponent = vfma(v, Kind[elem].splat(LOG2_E), magic) - magic
-        put[elem](m + i, count - i, exp_poly[elem](vreduce_arg(v, exponent)), False)
+        z = vfma(v, Kind[elem].splat(LOG2_E), magic)
+        exponent = (z - magic + whole) - whole
+        put[elem](m + i, count - i, exp_at[elem](vreduce_arg(v, z - magic), z - exponent), False)
         put[elem](n + i, count - i, exponent, False)

@@ -17,7 +17,9 @@ cdef extern from "vec.hpp" nogil:
         @staticmethod
         Vec[T] splat(double)
         @staticmethod
-        double magic()                            # z = v + magic holds round(v) in its low bits
+        bint tabled()                             # whether vexp2_eighths is at hand
+        @staticmethod
+        double magic()                            # z = v + magic holds v, rounded to 1 or 1/8, in its low bits
         @staticmethod
         double widest()                           # |x| up to which the argument reduction is exact enough
         @staticmethod
@@ -61,6 +63,7 @@ cdef extern from "vec.hpp" nogil:
     Vec[T] vreduce_arg[T](Vec[T], Vec[T])         # x - n ln 2
     Vec[T] vscaled[T](Vec[T], Vec[T], Vec[T])     # t * scale; 0 where t <= least
     Vec[T] vtimes_exp2[T](Vec[T], Vec[T])         # p * 2^k, with k in the low bits of the other
+    Vec[T] vexp2_eighths[T](Vec[T])               # 2^k, with 8 k in the low bits
     Vec[T] vwatch[T](Vec[T], Vec[T], Vec[T])      # remembers whether any lane passed the limit or was NaN
     bint vtripped[T](Vec[T], Vec[T])
     Vec[double] vlow[T](Vec[T])                   # half the lanes, as double

@@ -121,6 +121,14 @@ inline __m256d times_exp2(__m256d p, __m256d z) {
 inline F32 times_exp2(F32 p, F32 z) { return {times_exp2(p.a, z.a), times_exp2(p.b, z.b)}; }
 inline F64 times_exp2(F64 p, F64 z) { return {times_exp2(p.a, z.a), times_exp2(p.b, z.b)}; }
 
+// 2^k, where z = magic + k and k is a multiple of 1/8.
+inline __m256 exp2_eighths(__m256 z) {
+    const __m256i table = _mm256_load_si256(reinterpret_cast<const __m256i*>(eighths));
+    const __m256i power = _mm256_permutevar8x32_epi32(table, bits(z));
+    return _mm256_castsi256_ps(_mm256_add_epi32(power, _mm256_slli_epi32(bits(z), 20)));
+}
+inline F32 exp2_eighths(F32 z) { return {exp2_eighths(z.a), exp2_eighths(z.b)}; }
+
 // z is positive, so its bits order as unsigned integers do; a NaN of either sign is above them all.
 // There is no unsigned 64-bit maximum in AVX2: doubles collect the outcome of "not z <= limit" instead.
 inline F32 watch(F32 w, F32 z, F32) {

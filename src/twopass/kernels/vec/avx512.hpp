@@ -87,6 +87,13 @@ inline F64 times_exp2(F64 p, F64 z) {
         _mm512_add_epi64(_mm512_castpd_si512(p.v), _mm512_slli_epi64(_mm512_castpd_si512(z.v), 52)))};
 }
 
+// 2^k, where z = magic + k and k is a multiple of 1/8.
+inline F32 exp2_eighths(F32 z) {
+    const __m512i table = _mm512_load_si512(eighths);
+    const __m512i k = _mm512_castps_si512(z.v);
+    return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_permutexvar_epi32(k, table), _mm512_slli_epi32(k, 20)))};
+}
+
 // z is positive, so its bits order as unsigned integers do; a NaN of either sign is above them all.
 inline F32 watch(F32 w, F32 z, F32) {
     return {_mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(w.v), _mm512_castps_si512(z.v)))};

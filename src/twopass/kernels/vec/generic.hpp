@@ -5,6 +5,8 @@
 #include "half.hpp"
 
 namespace {
+constexpr bool tabled_f32 = false;  // looking up one lane after the other takes longer than three more degrees
+
 // n * (the first part of ln 2) has to fit the significand: 11 + 12 bits, 18 + 35 bits.
 constexpr double widest_f32 = 0x1p10, widest_f64 = 0x1p16;
 

@@ -117,6 +117,18 @@ inline F64 times_exp2(F64 p, F64 z) {
     });
 }
 
+// 2^k, where z = magic + k and k is a multiple of 1/8. The table is looked up byte by byte.
+inline F32 exp2_eighths(F32 z) {
+    const uint8x16x2_t table = {{vreinterpretq_u8_u32(vld1q_u32(eighths)), vreinterpretq_u8_u32(vld1q_u32(eighths + 4))}};
+    return F32::map([=](int i) {
+        const uint32x4_t k = vreinterpretq_u32_f32(z.v[i]);
+        const uint32x4_t entry = vandq_u32(k, vdupq_n_u32(7));
+        const uint32x4_t bytes = vmlaq_n_u32(vdupq_n_u32(0x03020100), entry, 0x04040404);
+        const uint32x4_t power = vreinterpretq_u32_u8(vqtbl2q_u8(table, vreinterpretq_u8_u32(bytes)));
+        return vreinterpretq_f32_u32(vaddq_u32(power, vshlq_n_u32(k, 20)));
+    });
+}
+
 // z is positive, so its bits order as unsigned integers do; a NaN of either sign is above them all.
 // There is no unsigned 64-bit maximum: doubles collect the outcome of the comparison instead.
 inline F32 watch(F32 w, F32 z, F32) {

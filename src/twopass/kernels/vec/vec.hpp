@@ -13,7 +13,8 @@
 // What a header supplies, for F32 and F64:
 //    load store stream splat  + - *  fma max  times_exp2 scaled watch tripped peak  reduce_arg
 // for F32: load, store and stream of half, low, high (the two halves of the lanes, widened to F64);
-// for F64: sum. And, where the ISA has masks, load_part and store_part.
+// for F64: sum. Where the ISA has masks, load_part and store_part; where tabled_f32, exp2_eighths for F32.
+// And the constants widest_f32 and widest_f64 (how far reduce_arg can be trusted) and tabled_f32.
 #pragma once
 #include <atomic>
 #include <cfenv>
@@ -31,19 +32,12 @@
 namespace {
 using half = std::uint16_t;
 
-// Adding 1.5 * 2^significand rounds to an integer and leaves it in the low bits of the sum.
 template <class T> struct Format;
-template <> struct Format<float> {
-    static constexpr double magic = 0x1.8p23;
-    static constexpr int significand = 23;
-};
-template <> struct Format<double> {
-    static constexpr double magic = 0x1.8p52;
-    static constexpr int significand = 52;
-};
+template <> struct Format<float> { static constexpr int significand = 23; };
+template <> struct Format<double> { static constexpr int significand = 52; };
 }  // namespace
 
-#include TWOPASS_VEC  // also defines widest_f32 and widest_f64: how far reduce_arg can be trusted
+#include TWOPASS_VEC
 
 namespace {
 // Parts of a vector through a buffer, for what a header has no masked instructions for.
@@ -75,6 +69,10 @@ template <class T> inline Vec<T> vfma(Vec<T> a, Vec<T> b, Vec<T> c) { return fma
 template <class T> inline Vec<T> vmax(Vec<T> a, Vec<T> b) { return max(a, b); }
 template <class T> inline Vec<T> vscaled(Vec<T> t, Vec<T> scale, Vec<T> least) { return scaled(t, scale, least); }
 template <class T> inline Vec<T> vtimes_exp2(Vec<T> p, Vec<T> z) { return times_exp2(p, z); }
+template <class T> inline Vec<T> vexp2_eighths(Vec<T> z) {
+    if constexpr (tabled_f32 && sizeof(T) < 8) return exp2_eighths(z);
+    return z;  // never asked for
+}
 template <class T> inline Vec<T> vwatch(Vec<T> w, Vec<T> z, Vec<T> limit) { return watch(w, z, limit); }
 template <class T> inline bool vtripped(Vec<T> w, Vec<T> limit) { return tripped(w, limit); }
 inline double vsum(F64 v) { return sum(v); }
@@ -105,7 +103,9 @@ template <class T> struct Kind {
     static constexpr bool wide = sizeof(T) == 8;
 
     static constexpr std::ptrdiff_t lanes() { return wide ? 8 : 16; }
-    static constexpr double magic() { return Format<Computed>::magic; }
+    static constexpr bool tabled() { return tabled_f32 && !wide; }
+    // Adding it to n rounds n to an integer (with a table, to an eighth) and leaves that in the low bits of the sum.
+    static constexpr double magic() { return wide ? 0x1.8p52 : tabled_f32 ? 0x1.8p20 : 0x1.8p23; }
     static constexpr double widest() { return wide ? widest_f64 : widest_f32; }
     static constexpr double margin() { return wide ? 300 : 40; }
     static constexpr double ceiling() { return wide ? 700 : 80; }
