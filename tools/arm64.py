@@ -2,7 +2,8 @@
 
 Debian's arm64 packages are unpacked, not installed; wheels of NumPy and pytest join them; twopass
 is cross-compiled. FOLDER/usr/bin/python runs it all under qemu-aarch64, child processes too.
-Needs Debian's qemu-user and g++-aarch64-linux-gnu, and meson, ninja and cython on the PATH.
+Needs Debian's qemu-user and g++-aarch64-linux-gnu, meson, ninja and cython on the PATH, and a
+NumPy of this machine, which cython reads the declarations of.
 """
 
 import argparse
