@@ -40,7 +40,8 @@ def for_float64(degree: int, widest: float) -> list[float]:
     """Interpolate (e**r - 1 - r) / r**2 at Chebyshev's nodes: near enough, and in any precision."""
     mpmath.mp.prec = 300
     count = degree - 1
-    nodes = [SLACK * widest * mpmath.cos(mpmath.pi * (2 * i + 1) / (2 * count)) for i in range(count)]
+    angles = [mpmath.pi * (2 * i + 1) / (2 * count) for i in range(count)]
+    nodes = [SLACK * widest * mpmath.cos(angle) for angle in angles]
     values = mpmath.matrix([(mpmath.exp(x) - 1 - x) / x**2 for x in nodes])
     powers = mpmath.matrix([[x**j for j in range(count)] for x in nodes])
     return [1.0, 1.0, *(float(c) for c in mpmath.lu_solve(powers, values))]
