@@ -1,14 +1,16 @@
 """The reproduction of the paper: effects, verdicts, pictures, page, and a small run of it all."""
 
 import json
+from html import unescape
 from html.parser import HTMLParser
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import twopass
-from twopass import _cli
+from twopass import _cli, _targets
 from twopass._detect import Cpu
 from twopass.bench import UsageError
 from twopass.bench.cases import Case, Ki, Mi
@@ -130,7 +132,9 @@ def test_rows_in_and_out_of_cache():
 def test_thread_counts():
     from twopass.bench.paper.experiments import thread_counts
 
-    assert [thread_counts(n) for n in (1, 2, 6, 8)] == [[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]
+    assert [thread_counts(n, False) for n in (1, 2, 5)] == [[1], [1, 2], [1, 2, 3, 4, 5]]
+    assert [thread_counts(n, True) for n in (1, 2, 6)] == [[1], [1, 2], [1, 2, 4, 6]]
+    assert thread_counts(8, True) == [1, 2, 4, 8]
 
 
 def test_each_pass_moves_what_its_algorithm_does():
@@ -142,22 +146,26 @@ def test_each_pass_moves_what_its_algorithm_does():
     }  # fmt: skip
 
 
-def test_ordinary_stores_end_with_the_race(target):
+def test_ordinary_stores_end_with_the_race(target, monkeypatch):
+    """Afterwards the module is configured as it was when it was loaded."""
     from twopass.bench.paper.experiments import ordinary_stores
 
     calls = []
 
-    class Module:
-        def configure(self, **options):
-            calls.append(options)
+    def configure(**options):
+        calls.append(options)
 
-    fake = FakeTarget(target.name)
-    fake.module = Module()
+    functions = {name: (lambda: None) for name in _targets.FUNCTIONS}
+    fake = SimpleNamespace(name=target.name, configure=configure, **functions)
+    fake.module = fake
+    monkeypatch.setattr(_targets, "import_module", lambda name: fake)
+    _targets.load.__wrapped__(target.name)
     with pytest.raises(KeyboardInterrupt), ordinary_stores(fake):
         raise KeyboardInterrupt
-    before, after = calls
-    assert before["llc"] > 1 << 50
-    assert before | {"llc": after["llc"]} == after
+    loaded, during, after = calls
+    assert after == loaded
+    assert during == loaded | {"llc": during["llc"]}
+    assert during["llc"] > 1 << 50
 
 
 def test_crowd_of_single_passes(target):
@@ -223,6 +231,28 @@ def test_claims_are_reproduced(monkeypatch):
 )
 def test_claims_that_fail(changes, claim, verdict):
     assert set(verdicts(invented(**changes))[claim]) == {verdict}
+
+
+@pytest.mark.parametrize(
+    ("two_pass", "verdict", "magnitude"),
+    [
+        (0.485, "reproduced", "less than the paper's +28%"),
+        (0.5 / 1.28, "reproduced", "as far as noise lets see, the paper's +28%"),
+        (0.35, "reproduced", "more than the paper's +28%"),
+        (0.55, "not reproduced", "less than the paper's +28%"),
+    ],
+)
+def test_direction_and_magnitude_are_judged_apart(two_pass, verdict, magnitude):
+    from twopass.bench.paper.claims import CLAIMS, rulings
+    from twopass.bench.paper.page import headline
+
+    findings = invented(two_pass=two_pass)
+    wide, plain = rulings(CLAIMS[0], findings)
+    assert wide.verdict == plain.verdict == verdict
+    assert (wide.magnitude.replace("\N{NO-BREAK SPACE}", ""), plain.magnitude) == (magnitude, "")
+    said = f"direction {verdict}; magnitude: wide: {wide.magnitude}"
+    assert said in headline(findings)[0]
+    assert said.capitalize() in unescape(report_of(findings)[0])
 
 
 def test_too_few_rounds_tell_nothing():

@@ -209,7 +209,7 @@ def load(name: str) -> Kernels:
     row, cpu = TABLE[NAMES.index(name)], detect()
     try:
         module = import_module(f"twopass._{name}")
-        module.configure(l2=cpu.l2, llc=cpu.llc, **row.tuning)
+        module.configure(**settings(row, cpu))
         for function in FUNCTIONS:
             # Else a pickled twopass.softmax would import this very target wherever it is unpickled.
             getattr(module, function).__module__ = "twopass"
@@ -217,6 +217,11 @@ def load(name: str) -> Kernels:
         reason = f"{type(error).__name__}: {error}"
         raise ImportError(f"twopass's target {name} cannot be loaded ({reason})") from error
     return cast(Kernels, module)
+
+
+def settings(row: Row, cpu: Cpu) -> dict[str, Any]:
+    """Return what a target's module is told about a CPU: the arguments of its configure()."""
+    return {"l2": cpu.l2, "llc": cpu.llc, **row.tuning}
 
 
 @cache

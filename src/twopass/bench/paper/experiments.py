@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twopass._detect import Cpu, detect
-from twopass._targets import NAMES, TABLE
+from twopass._targets import NAMES, TABLE, settings
 from twopass.bench import run
 from twopass.bench.cases import Case, Ki, usable_cpus
 from twopass.bench.timing import Contender
@@ -76,15 +76,17 @@ def two_sizes(cpu: Cpu, quick: bool) -> list[Case]:
     return [Case("softmax", (n,)) for n in (in_cache(cpu), out_of_cache(cpu))]
 
 
-def thread_counts(cpus: int) -> list[int]:
-    """Return the powers of two up to the number of CPUs, and that number."""
-    return sorted({1 << k for k in range(cpus.bit_length())} | {cpus})
+def thread_counts(cpus: int, quick: bool) -> list[int]:
+    """Return every number of threads up to that of the CPUs; quick, the powers of two and it."""
+    if quick:
+        return sorted({1 << k for k in range(cpus.bit_length())} | {cpus})
+    return list(range(1, cpus + 1))
 
 
 def threads(cpu: Cpu, quick: bool) -> list[Case]:
     """Return a row out of cache, for ever more threads."""
-    row = (out_of_cache(cpu),)
-    return [Case("softmax", row, threads=number) for number in thread_counts(usable_cpus())]
+    row, counts = (out_of_cache(cpu),), thread_counts(usable_cpus(), quick)
+    return [Case("softmax", row, threads=number) for number in counts]
 
 
 def single_passes(
@@ -141,12 +143,12 @@ def _with_ordinary_stores(target: Any, call: Callable[[], object]) -> None:
 @contextmanager
 def ordinary_stores(target: Any) -> Iterator[None]:
     """Let a target believe in a last-level cache so large that no result has to bypass it."""
-    cpu, tuning = detect(), TABLE[NAMES.index(target.name)].tuning
-    target.module.configure(l2=cpu.l2, llc=sys.maxsize // 2, **tuning)
+    usual = settings(TABLE[NAMES.index(target.name)], detect())
+    target.module.configure(**usual | {"llc": sys.maxsize // 2})
     try:
         yield
     finally:
-        target.module.configure(l2=cpu.l2, llc=cpu.llc, **tuning)
+        target.module.configure(**usual)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ Schema 1 (all times in nanoseconds per call)::
     experiments  name: [case, size, target (null: of no target), name, calls, rounds_ns, ...]
     accuracy     size, name, target, ulp
     portability  case, algorithm, value: Pennycook's metric over the targets
-    claims       number, statement, target, verdict, text, effect, paper (added by `claims`)
+    claims       number, statement, target, verdict, text, effect, paper, magnitude
+                 (added by `claims`)
 """
 
 from collections.abc import Sequence

@@ -204,13 +204,13 @@ def _claim(number: int, claim: Claim, found: Sequence[Ruling]) -> str:
     return (
         f'<article class="claim"><h3><span class="number">{number}</span>'
         f"{escape(claim.statement)}</h3>"
-        f'<p class="verdict">{escape(summary(found)).capitalize()}.</p>'
+        f'<p class="verdict">{escape(_verdict(found).capitalize())}.</p>'
         f'<ul>{"".join(map(_ruling, found))}</ul><p class="test">{escape(claim.test)}</p></article>'
     )
 
 
 def _ruling(ruling: Ruling) -> str:
-    facts = [f"paper: {ruling.paper}"] if ruling.paper else []
+    facts = [f"paper: {ruling.paper}; magnitude: {ruling.magnitude}"] if ruling.paper else []
     if ruling.effect:
         few = " (too few rounds)" if ruling.effect.sure < SURE else ""
         facts.append(spaced(f"{ruling.effect.sure:.1%} sure{few}"))
@@ -250,8 +250,14 @@ def _cells(tag: str, texts: Iterable[str]) -> str:
 
 
 def headline(findings: Findings) -> list[str]:
-    """Return the sentences for the terminal: a line a claim."""
+    """Return the sentences for the terminal, claim by claim."""
     return [
-        f"{n}. {claim.statement}\n   {summary(rulings(claim, findings))}"
+        f"{n}. {claim.statement}\n   {_verdict(rulings(claim, findings))}"
         for n, claim in enumerate(CLAIMS, 1)
     ]
+
+
+def _verdict(found: Sequence[Ruling]) -> str:
+    sizes = [f"{r.target}: {r.magnitude}" for r in found if r.magnitude]
+    direction = summary(found)
+    return f"direction {direction}; magnitude: {', '.join(sizes)}" if sizes else direction
