@@ -1,4 +1,4 @@
-"""Reading what asv recorded, for the tools beside this file."""
+"""What the tools beside this file have in common: names, and reading what asv recorded."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -8,6 +8,7 @@ from asv.config import Config
 from asv.results import iter_results_for_machine_and_hash
 
 MACHINE = "local"  # one history for a computer, whatever becomes of its kernel and host name
+SHAPES = "4Ki|1Mi|16Mi|4096x1000"  # of the quick selections: each level of the memory, a batch
 
 
 def numbers(conf: Config, commit: str) -> dict[tuple[str, ...], float]:

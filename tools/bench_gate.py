@@ -13,11 +13,9 @@ import sys
 
 from asv.commands.continuous import Continuous
 from asv.config import Config
-from asv_results import MACHINE, numbers
+from asv_results import MACHINE, SHAPES, numbers
 
-BENCHMARKS = (
-    r"^functions\.\w+\.time_\w+\('\w+', '(auto|two_pass)', 'float32', '(4Ki|1Mi|16Mi|4096x1000)'\)"
-)
+BENCHMARKS = rf"^functions\.\w+\.time_\w+\('\w+', '(auto|two_pass)', 'float32', '(64|{SHAPES})'\)"
 TRIES = 3
 
 

@@ -3,6 +3,7 @@
 Run by `tox -e bench-gate-proof`; it builds three commits and measures each, which takes minutes.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,7 +68,9 @@ def test_no_change_passes(clone):
 def test_a_planted_slowdown_fails(clone):
     done = gate(clone, "planted", "nothing")
     assert done.returncode == 1
-    assert "slower by 1.15" in done.stderr
+    verdict = re.search(r"slower by 1\.15 .*: (.*)", done.stderr)
+    assert verdict, done.stderr
+    assert set(re.findall(r"\w+\.time_\w+", verdict[1])) == {"Softmax.time_softmax"}
 
 
 def test_measuring_nothing_fails(clone):
