@@ -4,9 +4,11 @@ The page works without a network: the scripts that asv's loads from elsewhere ar
 """
 
 import argparse
+import contextlib
 import functools
 import http.server
 import re
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -14,13 +16,16 @@ from pathlib import Path
 
 import comparison
 from asv.config import Config
-from asv_results import MACHINE
+from asv_results import MACHINE, SHAPES
 
+ALGORITHMS = "auto|two_pass|scipy|limit"
 QUICK = [
-    r"^functions\.(Softmax|LogSoftmax|LogSumExp).*'float32', '(4Ki|1Mi|16Mi|4096x1000)'",
-    r"^functions\.Threads",
+    rf"^functions\.Softmax.*'({ALGORITHMS}|three_pass_reload)', 'float32', '({SHAPES})'",
+    rf"^functions\.Log.*'({ALGORITHMS})', 'float32', '16Mi'",
+    r"^functions\.Threads.*, [12], '16Mi'",
     r"^costs\.",
 ]
+ONE_ROUND = ("--attribute", "rounds=1")  # the median of a quarter of a second, not of two
 SOURCES = ["src", "meson.build", "pyproject.toml"]
 
 # npm package -> {its file: the end of the address that asv's page has}
@@ -54,13 +59,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8080, help="where to serve it (0: do not)")
     args = parser.parse_args()
 
-    conf = Config.load("asv.conf.json")
+    if not shutil.which("npm"):
+        raise SystemExit("needs npm, for the scripts of the page: https://docs.npmjs.com")
     if args.commits:
         measure(args.commits, [] if args.full else QUICK)
-    run("asv", "publish")
-    page = Path(conf.html_dir)
-    vendor(page)
-    (page / "comparison.html").write_text(comparison.render(conf), encoding="utf-8")
+    page = publish()
     if args.port:
         serve(page, args.port)
 
@@ -73,15 +76,20 @@ def measure(commits: int, selection: list[str]) -> None:
     )
     run("asv", "machine", "--yes", "--machine", MACHINE)
     options = [word for pattern in selection for word in ("--bench", pattern)]
-    run(
-        "asv",
-        "run",
-        f"HASHFILE:{listing}",
-        "--machine",
-        MACHINE,
-        "--skip-existing-successful",
-        *options,
-    )
+    if selection:
+        options += ONE_ROUND
+    command = ("asv", "run", f"HASHFILE:{listing}", "--machine", MACHINE)
+    run(*command, "--skip-existing-successful", *options)
+
+
+def publish() -> Path:
+    """Make the page of all results, and return its folder."""
+    run("asv", "publish")
+    conf = Config.load("asv.conf.json")
+    page = Path(conf.html_dir)
+    vendor(page)
+    (page / "comparison.html").write_text(comparison.render(conf), encoding="utf-8")
+    return page
 
 
 def run(*command: str, **options) -> str:
@@ -94,15 +102,8 @@ def vendor(page: Path) -> None:
     html = index.read_text(encoding="utf-8")
     for package, files in VENDORED.items():
         with tempfile.TemporaryDirectory() as folder:
-            run(
-                "npm",
-                "pack",
-                "--silent",
-                package,
-                "--pack-destination",
-                folder,
-                stdout=subprocess.DEVNULL,
-            )
+            pack = ("npm", "pack", "--silent", "--pack-destination", folder, package)
+            run(*pack, stdout=subprocess.DEVNULL)
             with tarfile.open(next(Path(folder).iterdir())) as archive:
                 for file, name in files.items():
                     (page / name).write_bytes(archive.extractfile(f"package/{file}").read())
@@ -119,7 +120,8 @@ def serve(page: Path, port: int) -> None:
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=page)
     with http.server.ThreadingHTTPServer(("localhost", port), handler) as server:
         print(f"history: http://localhost:{port}/  ratios: http://localhost:{port}/comparison.html")
-        server.serve_forever()
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 if __name__ == "__main__":
