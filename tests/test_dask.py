@@ -133,16 +133,38 @@ def test_what_is_refused(function):
         call(da.zeros((3, 3)), axis=(0, -2))
 
 
-def test_lazy_and_read_twice():
-    """Nothing is read until it is asked for; then every chunk twice, as none is kept."""
-    reads, lock = [], threading.Lock()
+def counted(reads):
+    """An array of 8 chunks that notes each chunk that is read."""
+    lock = threading.Lock()
 
     def read(block_info=None):
         with lock:
             reads.append(block_info[None]["chunk-location"][0])
         return np.zeros(10)
 
-    x = da.map_blocks(read, chunks=((10,) * 8,), dtype=float, meta=np.empty(0))
+    return da.map_blocks(read, chunks=((10,) * 8,), dtype=float, meta=np.empty(0))
+
+
+def test_softmax_and_log_softmax_share_their_reads():
+    reads = []
+    x = counted(reads)
+    both = twopass.dask.softmax(x), twopass.dask.log_softmax(x)
+    y, z = dask.compute(*both, scheduler="synchronous")
+    assert sorted(reads) == sorted(2 * list(range(8)))
+    np.testing.assert_allclose(np.exp(z), y, rtol=1e-15)
+
+
+def test_softmax_of_softmax_keeps_no_chunk():
+    """Four reads for the four passes over x: none waits for a sum that another one needs."""
+    reads = []
+    compute(twopass.dask.softmax(twopass.dask.softmax(counted(reads))))
+    assert sorted(reads) == sorted(4 * list(range(8)))
+
+
+def test_lazy_and_read_twice():
+    """Nothing is read until it is asked for; then every chunk twice, as none is kept."""
+    reads = []
+    x = counted(reads)
     y = twopass.dask.softmax(x)
     assert not reads
     assert (compute(y) == 1 / 80).all()
@@ -176,11 +198,10 @@ def test_importing_twopass_does_not_import_dask():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-@pytest.mark.filterwarnings("ignore")  # of the cluster, about ports and restarts
-def test_a_worker_killed_in_the_middle(tmp_path):
-    """Half of the results are there when one of two worker processes is killed."""
+@pytest.fixture
+def client():
+    """Two worker processes of one thread each."""
     distributed = pytest.importorskip("distributed")
-    x = hard("normal_3", 8 * SEGMENT, "float32")
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "60s"}),
         distributed.LocalCluster(
@@ -188,16 +209,36 @@ def test_a_worker_killed_in_the_middle(tmp_path):
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        chunked = da.from_array(x, chunks=SEGMENT)
-        y = twopass.dask.softmax(chunked).map_blocks(
-            write_slowly, str(tmp_path), dtype=np.float32, meta=np.empty(0, np.float32)
-        )
-        victim = next(iter(client.run(os.getpid).values()))
-        future = client.compute(y)
-        while len(list(tmp_path.glob("part-*"))) < 4:
-            assert not future.done()
-        os.kill(victim, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
-        result = future.result(timeout=120)
+        yield client
+
+
+@pytest.mark.filterwarnings("ignore")  # of the cluster, about ports
+def test_cluster(client):
+    x = hard("normal_3", N, "float32")
+    chunked = da.from_array(x, chunks=SEGMENT)
+    lazy = [getattr(twopass.dask, function)(chunked) for function in FUNCTIONS]
+    for function, got in zip(FUNCTIONS, client.gather(client.compute(lazy)), strict=True):
+        assert_same_bits(np.asarray(got), getattr(twopass, function)(x))
+
+
+@pytest.mark.filterwarnings("ignore")  # of the cluster, about ports and restarts
+def test_a_worker_killed_in_the_middle(client, tmp_path):
+    """Half of the results are there when one of two worker processes is killed."""
+    x = hard("normal_3", 8 * SEGMENT, "float32")
+    chunked = da.from_array(x, chunks=SEGMENT)
+    y = twopass.dask.softmax(chunked).map_blocks(
+        write_slowly, str(tmp_path), dtype=np.float32, meta=np.empty(0, np.float32)
+    )
+    victim = min(client.run(os.getpid).values())
+    future = client.compute(y)
+    while len(list(tmp_path.glob("part-*"))) < 4:
+        assert not future.done()
+    os.kill(victim, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+    result = future.result(timeout=120)
+    client.wait_for_workers(2, timeout=60)
+    assert victim not in client.run(os.getpid).values()
+    blocks = [part.name.split("-")[1] for part in tmp_path.iterdir()]
+    assert len(blocks) > len(set(blocks)) == 8, "nothing that the victim had was computed again"
     assert_same_bits(result, twopass.softmax(x))
 
 

@@ -141,7 +141,9 @@ def _elementwise(function: str, x: da.Array, axis: Axis) -> da.Array:
         return x.map_blocks(_whole, function=function, axis=axes, **options)
     index = tuple(range(x.ndim))
     # A clone is computed apart from x, whose chunks can so be dropped as soon as they are summed.
-    inputs = clone(x), index, _sums(x, axes), index
+    # The seed makes softmax and log_softmax of one x read the same clone. It is x's own name, else
+    # the clones within a softmax of a softmax would be those of the inner one, and be kept for it.
+    inputs = clone(x, seed=x.name), index, _sums(x, axes), index
     return da.blockwise(
         _apply, index, *inputs, function=function, axis=axes, align_arrays=False, **options
     )
