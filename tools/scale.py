@@ -2,9 +2,9 @@
 
 A float32 row of 6 GiB in a Zarr array, its softmax into another one, on a Dask cluster of two
 workers that may use 1 GiB each. What is checked: the peak memory of each worker stays below its
-limit; the digest of the result is that of the in-memory kernel; one worker killed half-way changes
-nothing. What it is compared with: the same softmax in three of Dask's own operations, and SciPy's
-on the row as one chunk.
+limit; the digest of the result is that of the in-memory kernel; one worker killed half-way, and
+seen to be replaced by another process, changes nothing. What it is compared with: the same softmax
+in three of Dask's own operations, and SciPy's on the row as one chunk.
 
     tox -e scale                    the whole run, into docs/scaling-run.json
     python tools/scale.py --gib 1 --limit 512MiB    a smaller one
@@ -36,6 +36,7 @@ import twopass
 
 CHUNK = 1 << 23  # elements, 32 MiB: whole segments of the kernels
 GIB = 1 << 30
+WORKERS = 2
 
 
 def main() -> None:
@@ -47,7 +48,7 @@ def main() -> None:
         want, seconds = in_memory_digest(scores)
         runs: list[dict[str, Any]] = [{"name": "in memory", "seconds": seconds}]
         for name, compute in RUNS.items():
-            if name.split()[0] not in options.skip:
+            if name.split(":")[0] not in options.skip:
                 run = measure(name, compute, scores, Path(folder) / "result.zarr", options.limit)
                 run["same bits"] = run.pop("digest") == want
                 runs.append(run)
@@ -64,7 +65,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--limit", default="1GiB", help="memory of a worker")
     parser.add_argument("--folder", type=Path, help="where the files go (default: temporary)")
     parser.add_argument("--record", type=Path, help="write what was measured to this file")
-    parser.add_argument("--skip", nargs="*", default=[], help="first words of runs to leave out")
+    parser.add_argument("--skip", nargs="*", default=[], help="runs to leave out: twopass, ...")
     return parser.parse_args()
 
 
@@ -138,7 +139,8 @@ def measure(
             future = client.compute(stored)
             progress(future)
             wait(future)
-        seconds = time.perf_counter() - start
+            seconds = time.perf_counter() - start
+            client.wait_for_workers(WORKERS, timeout=60)
         error = "" if future.status == "finished" else type(future.exception()).__name__
         moved = sum(client.run(bytes_sent).values())
     return {
@@ -149,6 +151,7 @@ def measure(
         "read GiB": round(sum(watch.read.values()) / GIB, 2),
         "written GiB": round(sum(watch.written.values()) / GIB, 2),
         "between workers MiB": round(moved / 2**20, 2),
+        "replaced": watch.killed in watch.peaks and len(watch.peaks) > WORKERS,
         "digest": "" if error else digest(result),
     }
 
@@ -159,7 +162,10 @@ def cluster(limit: str) -> Iterator[tuple[LocalCluster, Client]]:
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 2}),
         LocalCluster(
-            n_workers=2, threads_per_worker=1, memory_limit=limit, dashboard_address=None
+            n_workers=WORKERS,
+            threads_per_worker=1,
+            memory_limit=limit,
+            dashboard_address=None,
         ) as workers,
         Client(workers) as client,
     ):
@@ -180,6 +186,7 @@ class Watch:
         self.peaks: dict[int, int] = {}
         self.read: dict[int, int] = {}
         self.written: dict[int, int] = {}
+        self.killed: int | None = None
         self._workers, self._result = workers, kill_at_half
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._follow)
@@ -191,18 +198,23 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._end.set()
         self._thread.join()
+        self._look()  # a replacement may have come last
 
     def _follow(self) -> None:
         while not self._end.wait(0.1):
-            pids = [nanny.pid for nanny in self._workers.workers.values() if nanny.pid]
-            for pid in pids:
-                with contextlib.suppress(OSError):  # it may just have ended
-                    self.peaks[pid] = proc(pid, "status")["VmHWM"] * 1024
-                    self.read[pid] = proc(pid, "io")["rchar"]
-                    self.written[pid] = proc(pid, "io")["wchar"]
+            pids = self._look()
             if self._result and half_there(self._result):
                 os.kill(pids[0], signal.SIGKILL)
-                self._result = None
+                self.killed, self._result = pids[0], None
+
+    def _look(self) -> list[int]:
+        pids = [nanny.pid for nanny in self._workers.workers.values() if nanny.pid]
+        for pid in pids:
+            with contextlib.suppress(OSError, KeyError):  # it may just have ended
+                self.peaks[pid] = proc(pid, "status")["VmHWM"] * 1024
+                self.read[pid] = proc(pid, "io")["rchar"]
+                self.written[pid] = proc(pid, "io")["wchar"]
+        return pids
 
 
 def proc(pid: int, file: str) -> dict[str, int]:
@@ -224,6 +236,8 @@ def check(runs: list[dict[str, Any]], limit: int) -> None:
             assert not run["error"], run
             assert run["same bits"], run
             assert max(run["peak MiB"]) < limit >> 20, run
+        if run["name"].startswith("killed"):
+            assert run["replaced"], run
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import itertools
 import math
 import time
 from dataclasses import dataclass, replace
@@ -38,6 +39,7 @@ class Outcome:
 
     seconds: float
     ideal: float  # with nothing but reading, summing, applying and writing
+    tasks: int
     depth: int
     messages: int
     message_bytes: int
@@ -87,6 +89,7 @@ def simulate(elements: int, workers: int, chunk: int, const: Constants) -> Outco
     return Outcome(
         max(free),
         math.ceil(leaves / workers) * (first + second),
+        2 * leaves + sum(levels),
         len(levels),
         messages,
         messages * const.message_bytes,
@@ -158,18 +161,20 @@ def main() -> None:
     if options.measure:
         print(measure())
         return
-    const, elements = Constants(), int(options.elements)
     print("| workers | chunk | tasks | depth | messages | bytes | seconds | of ideal |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
-    for workers in (10, 100, 1000, 10_000):
-        for chunk in (1 << 24, 1 << 26, 1 << 28):
-            run = simulate(elements, workers, chunk, const)
-            leaves = math.ceil(elements / chunk)
-            print(
-                f"| {workers:,} | {4 * chunk >> 20} MiB | {2 * leaves + sum(tree(leaves)):,} "
-                f"| {run.depth} | {run.messages:,} | {run.message_bytes / 1e6:.1f} MB "
-                f"| {run.seconds:,.0f} | {run.ideal / run.seconds:.0%} |"
-            )
+    for workers, chunk in itertools.product((10, 100, 1000, 10_000), (1 << 24, 1 << 26, 1 << 28)):
+        print(row(int(options.elements), workers, chunk))
+
+
+def row(elements: int, workers: int, chunk: int) -> str:
+    """A row of the table, with the constants above."""
+    run = simulate(elements, workers, chunk, Constants())
+    return (
+        f"| {workers:,} | {4 * chunk >> 20} MiB | {run.tasks:,} "
+        f"| {run.depth} | {run.messages:,} | {run.message_bytes / 1e6:.1f} MB "
+        f"| {run.seconds:,.0f} | {run.ideal / run.seconds:.0%} |"
+    )
 
 
 if __name__ == "__main__":
