@@ -1,9 +1,13 @@
 """The reproduction of the paper: effects, verdicts, pictures, page, and a small run of it all."""
 
 import json
+import shutil
+import subprocess
+import sys
 from html import unescape
 from html.parser import HTMLParser
 from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -336,6 +340,34 @@ def test_page_needs_nothing_beside_itself(report):
     outside = {link for link in outline.links if not link.startswith("#")}
     assert outside == {"https://arxiv.org/abs/2001.04438"}
     assert {link[1:] for link in outline.links if link not in outside} <= set(outline.ids)
+
+
+def checked(text, folder):
+    """What tox -e paper does with a report that was measured."""
+    check = Path(__file__).parents[1] / "tools" / "check_report.py"
+    file = folder / "report.html"
+    file.write_text(text, encoding="utf-8")
+    command = [sys.executable, str(check), str(file)]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300)
+
+
+def test_page_fits_a_desktop_and_a_phone(report, tmp_path):
+    """It is laid out where there is a Chromium."""
+    done = checked(report[0], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_page_that_needs_a_script_is_seen(report, tmp_path):
+    done = checked(report[0].replace("<h1>", '<script src="a.js"></script><h1>'), tmp_path)
+    assert "it needs something beside itself" in done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
+def test_a_page_that_is_too_wide_is_seen(report, tmp_path):
+    wide = report[0].replace("<h1>", '<div style="width: 400px">.</div><h1>')
+    done = checked(wide, tmp_path)
+    assert "fits into 1280 px" in done.stdout
+    assert "at 390 px it is 4" in done.stderr
 
 
 def test_page_says_what_was_measured_on_what(report):

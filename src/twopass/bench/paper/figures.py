@@ -199,8 +199,8 @@ def _length_axis(axes: Axes, findings: Findings) -> None:
         if low < length < high:
             axes.axvline(length, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=0.5)
             axes.annotate(
-                name, (length, 1), xycoords=axes.get_xaxis_transform(), xytext=(3, -3),
-                textcoords="offset points", fontsize=FONT - 2, color=MUTED, va="top",
+                name, (length, 0), xycoords=axes.get_xaxis_transform(), xytext=(3, 3),
+                textcoords="offset points", fontsize=FONT - 2, color=MUTED, va="bottom",
             )  # fmt: skip
 
 
