@@ -14,21 +14,20 @@ numpydoc_show_class_members = False
 add_module_names = False
 default_role = "py:obj"
 exclude_patterns = ["_build"]
+templates_path = ["_templates"]
 
-html_theme = "furo"
+html_theme = "pydata_sphinx_theme"
 html_title = f"twopass {release}"
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+html_sidebars = {"**": ["pages"]}
 html_theme_options = {
-    "light_css_variables": {
-        "color-brand-primary": "#0072B2",
-        "color-brand-content": "#0072B2",
-    },
-    "dark_css_variables": {
-        "color-brand-primary": "#56B4E9",
-        "color-brand-content": "#56B4E9",
-    },
+    "logo": {"text": "twopass"},
+    "navbar_center": [],
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
 }
 html_static_path = ["_static"]
 html_css_files = ["twopass.css"]
