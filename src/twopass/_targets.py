@@ -64,6 +64,9 @@ TABLE = (
 )
 NAMES = tuple(row.name for row in TABLE)
 
+# What a process can count on of a last-level cache: a server's hundreds of MiB serve all its cores.
+LLC_SHARE = 32 << 20
+
 
 class Softmax(Protocol):
     """The signature of softmax and log_softmax."""
@@ -221,7 +224,7 @@ def load(name: str) -> Kernels:
 
 def settings(row: Row, cpu: Cpu) -> dict[str, Any]:
     """Return what a target's module is told about a CPU: the arguments of its configure()."""
-    return {"l2": cpu.l2, "llc": cpu.llc, **row.tuning}
+    return {"l2": cpu.l2, "llc": min(cpu.llc, LLC_SHARE), **row.tuning}
 
 
 @cache

@@ -97,25 +97,29 @@ cdef double log_sum_near_zero(const Row[elem]* row) noexcept nogil:
     return scalar(row.x[others.skip * row.stride]) + (rest - 0.5 * rest * rest)
 
 
-cdef inline Normalizer normalizer_of(const Row[elem]* row, Pair total, int function) noexcept nogil:
-    cdef Normalizer norm
+cdef inline void find_normalizer(
+    const Row[elem]* row, const Pair* sum, int function, Normalizer* norm
+) noexcept nogil:
+    """What a row's sum says of its results."""
     cdef double error
-    norm.e = total.e
+    cdef Pair total
+    norm.e = sum.e
     norm.scale = norm.least = norm.hi = norm.lo = 0
+    norm.calm = sum.hi <= Kind[elem].calm_sum()
     if function == SOFTMAX:
-        norm.scale = reciprocal(total.hi, total.lo)
-        norm.least = Kind[elem].least_term(total.hi)
-        return norm
+        norm.scale = reciprocal(sum.hi, sum.lo)
+        norm.least = Kind[elem].least_term(sum.hi)
+        return
     if row.n == 1:                                      # exactly
         norm.hi = scalar(row.x[0]) - row.shift
     else:
+        total = sum[0]
         if elem is double:
             normalize(&total)
         log_of_pair(&total, &norm.hi, &norm.lo)
     if function == LOGSUMEXP:
         norm.hi = two_sum(row.shift, norm.hi, &error)
         norm.lo += error
-    return norm
 
 
 cdef inline double origin_for(double largest, const elem* _) noexcept nogil:
@@ -128,7 +132,7 @@ cdef inline double origin_for(double largest, const elem* _) noexcept nogil:
 
 
 cdef bint settle(
-    Row[elem]* row, int function, bint summed, Pair total, Normalizer* norm
+    Row[elem]* row, int function, bint summed, const Pair* total, Normalizer* norm
 ) noexcept nogil:
     """What pass 2 needs, from the pair of the row.
 
@@ -136,14 +140,14 @@ cdef bint settle(
     it is to be summed again. The subtraction is exact for whatever still shows in the result.
     """
     cdef double most
-    if summed and (row.shift != 0 or not is_out_of_range[elem](&total, NULL)):
-        norm[0] = normalizer_of[elem](row, total, function)
+    if summed and (row.shift != 0 or not is_out_of_range[elem](total, NULL)):
+        find_normalizer[elem](row, total, function, norm)
         return True
     most = exact_largest[elem](row)
     if isfinite(most):
         row.shift = origin_for[elem](most, NULL)
         return False
-    norm[0] = Normalizer(0, NAN, NAN, most, 0)           # the usual formulas then give scipy's special values
+    norm[0] = Normalizer(0, NAN, NAN, most, 0, False)           # the usual formulas then give scipy's special values
     return True
 
 
@@ -154,6 +158,7 @@ cdef void write_segments(
     """Pass 2 over segments first..last of a row, the last one first: the end of x is what the caches still hold."""
     cdef Py_ssize_t s, start, end, term_size = 64 // Kind[elem].lanes()
     cdef char* kept = NULL
+    cdef bint calm
     for s in range(last - 1, first - 1, -1):
         start = s * SEGMENT
         end = min(row.n, start + SEGMENT)
@@ -161,6 +166,7 @@ cdef void write_segments(
             kept = terms + start * term_size
             if pairs[s].e != norm.e:
                 rescale_terms[elem](kept, end - start, pairs[s].e - norm.e, NULL)
-        write_range[elem](function, row, start, end, kept, y, stride, norm, streaming)
+        calm = norm.calm and pairs is not NULL and pairs[s].calm and pairs[s].e == norm.e
+        write_range[elem](function, row, start, end, kept, y, stride, norm, streaming, calm)
     if streaming:
         store_fence()

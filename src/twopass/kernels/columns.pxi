@@ -14,6 +14,7 @@ cdef enum:
     TILE = 16                       # vectors
     TILE_COLUMNS = 256              # of them, at most
     TILE_ELEMENTS = 1 << 22         # at most, so that Ctrl-C is heard
+    ROWS_AHEAD = 4                  # of the second pass, to be prefetched
 
 
 cdef inline Py_ssize_t tile_columns(Py_ssize_t n, Py_ssize_t width) noexcept nogil:
@@ -22,24 +23,24 @@ cdef inline Py_ssize_t tile_columns(Py_ssize_t n, Py_ssize_t width) noexcept nog
 
 cdef bint sum_tile(
     const elem* x, Py_ssize_t pitch, Py_ssize_t n, Py_ssize_t columns, const double* e,
-    char* terms, Py_ssize_t terms_pitch, Pair* pairs
+    char* terms, Py_ssize_t terms_pitch, Pair* pairs, bint calm
 ) noexcept nogil:
-    """Pass 1 over a segment of a tile: the pairs of its columns, for references e. False: one does not suit."""
-    cdef Py_ssize_t width = Kind[elem].lanes(), block = BLOCK_VECTORS * width, i, k, lane, c, left, rows
-    cdef Vec[elem] limit = Kind[elem].splat(Kind[elem].magic() + Kind[elem].ceiling())
-    cdef Vec[elem] seen = Kind[elem].splat(0), total
+    """Pass 1 over a segment of a tile: the pairs of its columns, for references e. False: one does not suit.
+
+    With `calm`, whole vectors of columns are taken for calm, until one is not.
+    """
+    cdef Py_ssize_t width = Kind[elem].lanes(), block = BLOCK_VECTORS * width, i = 0, k, lane, c, left, rows
+    cdef Vec[elem] seen = Kind[elem].splat(0), strays = seen, total
     cdef Vec[elem] t[BLOCK_VECTORS]
-    cdef Vec[elem] shift[TILE]
-    cdef Vec[elem] floor[TILE]
+    cdef Frame[elem] frames[TILE]
     cdef Vec[double] a[TILE_COLUMNS]
     cdef Vec[double] b[TILE_COLUMNS]
     cdef const elem* p
     cdef char* kept
     for c in range(vectors(columns, width)):
-        pack_references[elem](e + c * width, &shift[c], &floor[c], NULL)
+        frames[c] = frame_of_columns[elem](e + c * width, NULL)
         for lane in range(width):
             a[c * width + lane] = b[c * width + lane] = Kind[double].splat(0)
-    i = 0
     while i < n:
         rows = min(block, n - i)
         for lane in range(min(width, rows)):
@@ -47,64 +48,66 @@ cdef bint sum_tile(
                 left = columns - c * width
                 p = x + (i + lane) * pitch + c * width
                 kept = at(terms, (i + lane) * terms_pitch + 64 * c)
-                if rows == block:
-                    total = block_sum[elem](p, width * pitch, left, shift[c], floor[c], limit, &seen,
-                                            kept, width * terms_pitch)
+                if calm and left >= width and rows == block:
+                    for k in range(BLOCK_VECTORS):
+                        prefetch(p + (1 + k * width) * pitch)           # the next lane's
+                    total = block_sum[elem](p, width * pitch, width, &frames[c], &strays, kept, width * terms_pitch, True)
+                elif rows == block:
+                    total = block_sum[elem](p, width * pitch, left, &frames[c], &seen, kept, width * terms_pitch, False)
                 else:
                     for k in range(BLOCK_VECTORS):
-                        if lane + k * width < rows:
-                            t[k] = counted[elem](p + k * width * pitch, left, shift[c], floor[c], limit, &seen,
-                                                 at(kept, k * width * terms_pitch))
-                        else:
-                            t[k] = Kind[elem].splat(0)
-                    total = sum_of_eight[elem](t, NULL)
+                        t[k] = Kind[elem].splat(0)
+                        if lane + k * width < rows and calm and left >= width:
+                            t[k] = counted[elem](p + k * width * pitch, width, &frames[c], &strays,
+                                                 at(kept, k * width * terms_pitch), True)
+                        elif lane + k * width < rows:
+                            t[k] = counted[elem](p + k * width * pitch, left, &frames[c], &seen,
+                                                 at(kept, k * width * terms_pitch), False)
+                    total = sum_of_few[elem](t, BLOCK_VECTORS)
                 add_block[elem](total, &a[c * width + lane], &b[c * width + lane])
+        if calm and vstrayed(strays):
+            return sum_tile[elem](x, pitch, n, columns, e, terms, terms_pitch, pairs, False)
         i += rows
     for c in range(vectors(columns, width)):
-        join_columns[elem](&a[c * width], &b[c * width], e + c * width, pairs + c * width, NULL)
-    return not vtripped(seen, limit)
+        join_columns[elem](&a[c * width], &b[c * width], e + c * width, calm and columns - c * width >= width,
+                           pairs + c * width, NULL)
+    return not vtripped(seen, frames[0].limit)
 
 
-cdef inline void pack_references(const double* e, Vec[elem]* shift, Vec[elem]* floor, const elem* _) noexcept nogil:
-    """What `term` takes, for the columns of a vector."""
+cdef inline Frame[elem] frame_of_columns(const double* e, const elem* _) noexcept nogil:
+    """frame_for, for the columns of a vector."""
     cdef double shifts[16]
     cdef double floors[16]
     cdef Py_ssize_t j
+    cdef Frame[elem] frame = frame_for[elem](0, NULL)
     for j in range(Kind[elem].lanes()):
         shifts[j] = shift_for[elem](e[j], NULL)
         floors[j] = floor_for[elem](e[j], NULL)
-    shift[0] = Kind[elem].pack(shifts)
-    floor[0] = Kind[elem].pack(floors)
+    frame.shift = Kind[elem].pack(shifts)
+    frame.floor = Kind[elem].pack(floors)
+    return frame
 
 
 cdef inline void join_columns(
-    Vec[double]* a, Vec[double]* b, const double* e, Pair* pairs, const elem* _
+    Vec[double]* a, Vec[double]* b, const double* e, bint calm, Pair* pairs, const elem* _
 ) noexcept nogil:
     """join_lanes, for the columns of a vector."""
     cdef double hi[16]
     cdef double lo[16]
-    cdef Vec[double] s, v, error, rest
     cdef Py_ssize_t lane, j
     if elem is double:
-        s = a[0]
-        rest = b[0]
-        for lane in range(1, 8):
-            v = s + a[lane]
-            error = (s - (v - (v - s))) + (a[lane] - (v - s))
-            rest = rest + (b[lane] + error)
-            s = v
-        vstore(<double*> hi, s)
-        vstore(<double*> lo, rest)
+        join_each_double(a, b, hi, lo)
     else:
         for lane in range(8):
             a[lane] = a[lane] + a[lane + 8]
             b[lane] = b[lane] + b[lane + 8]
-        vstore(<double*> hi, ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7])))
-        vstore(<double*> hi + 8, ((b[0] + b[4]) + (b[2] + b[6])) + ((b[1] + b[5]) + (b[3] + b[7])))
+        join_each_float(a, hi)
+        join_each_float(b, <double*> hi + 8)
     for j in range(Kind[elem].lanes()):
         pairs[j].hi = hi[j]
         pairs[j].lo = lo[j] if elem is double else 0
         pairs[j].e = e[j]
+        pairs[j].calm = calm
 
 
 cdef bint sum_columns(
@@ -116,7 +119,7 @@ cdef bint sum_columns(
     cdef Py_ssize_t s, j
     for s in range(segments(n)):
         if not sum_tile[elem](x + s * SEGMENT * pitch, pitch, min(SEGMENT, n - s * SEGMENT), columns, e,
-                              at(terms, s * SEGMENT * terms_pitch), terms_pitch, totals):
+                              at(terms, s * SEGMENT * terms_pitch), terms_pitch, totals, True):
             return False
         if n <= SEGMENT:
             return True
@@ -145,10 +148,12 @@ cdef void largest_of_columns(
 
 
 cdef void write_columns(
-    const Job* job, const elem* x, elem* y, Py_ssize_t columns, const Normalizer* norms, bint kept
+    const Job* job, const elem* x, elem* y, Py_ssize_t columns, const Normalizer* norms, bint kept, bint calm
 ) noexcept nogil:
     """Pass 2 over a tile, from the last row of memory to the first."""
     cdef Py_ssize_t width = Kind[elem].lanes(), i, c, left
+    cdef const elem* p
+    cdef const char* terms = NULL
     cdef Vec[elem] first[TILE]
     cdef Vec[elem] second[TILE]
     cdef Vec[elem] scale[TILE]
@@ -162,9 +167,16 @@ cdef void write_columns(
     for i in range(job.n - 1, -1, -1):
         for c in range(vectors(columns, width)):
             left = columns - c * width
+            p = x + i * job.x_stride + c * width
             place = y + i * job.y_stride + c * width
-            v = result[elem](job.function, x + i * job.x_stride + c * width, <char*> place if kept else NULL, left,
-                             first[c], second[c], scale[c], least[c])
+            if kept:
+                terms = <const char*> place
+            prefetch((<const char*> (p - ROWS_AHEAD * job.x_stride) if terms is NULL
+                      else <const char*> (place - ROWS_AHEAD * job.y_stride)))
+            if calm and left >= width:
+                v = result[elem](job.function, p, terms, width, first[c], second[c], scale[c], least[c], True)
+            else:
+                v = result[elem](job.function, p, terms, left, first[c], second[c], scale[c], least[c], False)
             put[elem](place, left, v, streaming)
     if streaming:
         store_fence()
@@ -224,12 +236,13 @@ cdef void run_tile(
     cdef Row[elem] row
     cdef Py_ssize_t j
     cdef double no_guess = NAN
-    cdef bint settled = sum_with_references[elem](job, x, y, columns, guess, totals)
+    cdef bint calm = True, settled = sum_with_references[elem](job, x, y, columns, guess, totals)
     for j in range(TILE_COLUMNS):
-        norms[j] = Normalizer(0, 0, 0, 0, 0)
+        norms[j] = Normalizer(0, 0, 0, 0, 0, False)
     for j in range(columns):
         row = row_of(x + j, job.x_stride, job.n)
-        settled = settled and settle[elem](&row, job.function, True, totals[j], &norms[j])
+        settled = settled and settle[elem](&row, job.function, True, &totals[j], &norms[j])
+        calm = calm and (norms[j].calm and totals[j].calm or j >= columns // Kind[elem].lanes() * Kind[elem].lanes())
         if settled and job.function == LOGSUMEXP:
             y[j * job.y_column_step] = log_sum[elem](&row, &norms[j])
     if not settled:
@@ -240,4 +253,4 @@ cdef void run_tile(
             row = row_of(x + j, job.x_stride, job.n)
             run_row[elem](&alone, &row, y + j * job.y_column_step, &no_guess, NULL, <Pair*> space)
     elif job.function != LOGSUMEXP:
-        write_columns[elem](job, x, y, columns, norms, job.recipe.keep_terms)
+        write_columns[elem](job, x, y, columns, norms, job.recipe.keep_terms, calm)

@@ -14,6 +14,10 @@
 # The reference keeps the largest term of a row between 2^margin and 2^ceiling (vec.hpp has the numbers):
 # no sum overflows, and no term that still shows in the result (float: 149 bits below the largest;
 # double: 1074) underflows.
+#
+# Nearly every row of real scores stays within 2^-64 .. 2^64 (double: 512): its terms are *calm*. They are
+# computed without a floor and written without a look at underflow; the one operation that tells whether they
+# are calm collects the bits of z that only others set.
 
 cdef extern from "vec.hpp" nogil:
     const double LOG2_E
@@ -26,7 +30,7 @@ cdef inline double reference_for(double largest, double widest, double margin) n
 
 
 cdef inline double shift_for(double e, const elem* _) noexcept nogil:
-    return Kind[elem].magic() - e
+    return Kind[elem].magic() + Kind[elem].calm() - e
 
 
 cdef inline double floor_for(double e, const elem* _) noexcept nogil:
@@ -38,39 +42,50 @@ cdef inline Vec[elem] exp_quotient(Vec[elem] r) noexcept nogil:
     """(e^r - 1) / r for |r| <= ln(2)/2, with a table ln(2)/16, by Horner's rule. See tools/coefficients.py."""
     cdef Vec[elem] q
     if elem is double:                                          # e^r is off by 2^-55.8
-        q = vfma(Kind[elem].splat(2.5100404824318008e-08), r, Kind[elem].splat(2.762011358004812e-07))
-        q = vfma(q, r, Kind[elem].splat(2.7557268419352836e-06))
-        q = vfma(q, r, Kind[elem].splat(2.480152124310193e-05))
-        q = vfma(q, r, Kind[elem].splat(0.0001984126986307978))
-        q = vfma(q, r, Kind[elem].splat(0.001388888891724774))
-        q = vfma(q, r, Kind[elem].splat(0.008333333333330056))
-        q = vfma(q, r, Kind[elem].splat(0.04166666666662406))
-        q = vfma(q, r, Kind[elem].splat(0.16666666666666669))
-        q = vfma(q, r, Kind[elem].splat(0.5000000000000001))
+        q = vfma(Kind[elem].coefficient(2.5100404824318008e-08), r, Kind[elem].coefficient(2.762011358004812e-07))
+        q = vfma(q, r, Kind[elem].coefficient(2.7557268419352836e-06))
+        q = vfma(q, r, Kind[elem].coefficient(2.480152124310193e-05))
+        q = vfma(q, r, Kind[elem].coefficient(0.0001984126986307978))
+        q = vfma(q, r, Kind[elem].coefficient(0.001388888891724774))
+        q = vfma(q, r, Kind[elem].coefficient(0.008333333333330056))
+        q = vfma(q, r, Kind[elem].coefficient(0.04166666666662406))
+        q = vfma(q, r, Kind[elem].coefficient(0.16666666666666669))
+        q = vfma(q, r, Kind[elem].coefficient(0.5000000000000001))
     elif Kind[elem].tabled():                                   # 2^-25.2
-        q = vfma(Kind[elem].splat(0.16666898131370544), r, Kind[elem].splat(0.5000645518302917))
+        q = vfma(Kind[elem].coefficient(0.16666898131370544), r, Kind[elem].coefficient(0.5000645518302917))
     else:                                                       # 2^-28.2
-        q = vfma(Kind[elem].splat(0.0013820945750921965), r, Kind[elem].splat(0.008368683978915215))
-        q = vfma(q, r, Kind[elem].splat(0.04166826605796814))
-        q = vfma(q, r, Kind[elem].splat(0.1666652113199234))
-        q = vfma(q, r, Kind[elem].splat(0.4999999403953552))
-    return vfma(q, r, Kind[elem].splat(1.0))
+        q = vfma(Kind[elem].coefficient(0.0013820945750921965), r, Kind[elem].coefficient(0.008368683978915215))
+        q = vfma(q, r, Kind[elem].coefficient(0.04166826605796814))
+        q = vfma(q, r, Kind[elem].coefficient(0.1666652113199234))
+        q = vfma(q, r, Kind[elem].coefficient(0.4999999403953552))
+    return vfma(q, r, Kind[elem].coefficient(1.0))
 
 
 cdef inline Vec[elem] exp_at(Vec[elem] r, Vec[elem] z) noexcept nogil:
-    """e^r * 2^k, where z = magic + k."""
+    """e^r * 2^(k - calm), where z = magic + k."""
     cdef Vec[elem] power, q = exp_quotient[elem](r)
     if Kind[elem].tabled():
         power = vexp2_eighths(z)
         return vfma(power, q * r, power)
-    return vtimes_exp2(vfma(q, r, Kind[elem].splat(1.0)), z)
+    return vtimes_exp2(vfma(q, r, Kind[elem].coefficient(1.0)), z)
+
+
+cdef inline Frame[elem] frame_for(double e, const elem* _) noexcept nogil:
+    cdef Frame[elem] frame
+    frame.shift = Kind[elem].splat(shift_for[elem](e, NULL))
+    frame.floor = Kind[elem].splat(floor_for[elem](e, NULL))
+    frame.first = Kind[elem].splat(Kind[elem].magic())                                  # z of the first calm term
+    frame.limit = Kind[elem].splat(Kind[elem].magic() + Kind[elem].calm() + Kind[elem].ceiling())   # and of the largest
+    return frame
+
+
+cdef inline Vec[elem] calm_term(Vec[elem] x, Vec[elem] shift, Vec[elem]* z) noexcept nogil:
+    """t = m * 2^(n - E), where shift = magic + calm - E; z = magic + calm + (n - E) tells how large it is."""
+    z[0] = vfma(x, Kind[elem].splat(LOG2_E), shift)
+    return exp_at[elem](vreduce_arg(x, z[0] - shift), z[0])
 
 
 cdef inline Vec[elem] term(Vec[elem] x, Vec[elem] shift, Vec[elem] floor, Vec[elem]* z) noexcept nogil:
-    """t = m * 2^(n - E), where shift = magic - E; z = magic + (n - E) tells how large it is.
-
-    The floor turns -inf and all that lies far below into the smallest term, and leaves NaN alone.
-    """
-    cdef Vec[elem] bounded = vmax(floor, x)
-    z[0] = vfma(bounded, Kind[elem].splat(LOG2_E), shift)
-    return exp_at[elem](vreduce_arg(bounded, z[0] - shift), z[0])
+    """The same where x may be small: the floor turns -inf and all that lies far below into the smallest term, and
+    leaves NaN alone."""
+    return calm_term[elem](vmax(floor, x), shift, z)

@@ -9,6 +9,7 @@
 
 cdef enum:
     MAX_DIMS = 64
+    GROUP = 8                       # short rows that are worked on together, a lane of double each
 
 cdef struct Job:
     char* x
@@ -81,7 +82,7 @@ cdef inline void run_row(
     cdef Normalizer norm
     cdef Pair total
     cdef bint summed = sum_row[elem](job, &row, guess, terms, pairs, &total)
-    while not settle[elem](&row, job.function, summed, total, &norm):
+    while not settle[elem](&row, job.function, summed, &total, &norm):
         guess[0] = NAN
         summed = sum_row[elem](job, &row, guess, terms, pairs, &total)
     if job.function == LOGSUMEXP:
@@ -91,29 +92,95 @@ cdef inline void run_row(
                              y, job.y_stride, &norm, job.streaming)
 
 
-cdef inline bint run_short_row(const Job* job, const Row[elem]* row, elem* y, double guess) noexcept nogil:
-    """Both passes over a row of at most one block, whose terms stay where they are. False: the guess does not suit."""
+cdef inline bint run_short_rows(
+    const Job* job, const elem* const* x, elem* const* y, double guess, bint* calm
+) noexcept nogil:
+    """Both passes over GROUP rows of at most one block, whose terms stay where they are. False: the guess does not suit.
+
+    One row after the other would wait for its own sum before it could go on. With `calm`, whole vectors are taken for
+    calm, until one is not.
+    """
+    cdef Vec[elem] t[GROUP * BLOCK_VECTORS]
+    cdef Vec[double] lanes[GROUP]
+    cdef Vec[double] rest[GROUP]
+    cdef Frame[elem] frame = frame_for[elem](guess, NULL)
+    cdef Vec[elem] seen = Kind[elem].splat(0), strays = seen
+    cdef Py_ssize_t width = Kind[elem].lanes(), count = vectors(job.n, width), r, k, left
+    cdef Pair totals[GROUP]
+    for r in range(GROUP):
+        for k in range(count):
+            left = job.n - k * width
+            prefetch(<const char*> (x[r] + k * width) + AHEAD)
+            if calm[0] and left >= width:
+                t[r * BLOCK_VECTORS + k] = counted[elem](x[r] + k * width, width, &frame, &strays, NULL, True)
+            else:
+                t[r * BLOCK_VECTORS + k] = counted[elem](x[r] + k * width, left, &frame, &seen, NULL, False)
+        lanes[r] = rest[r] = Kind[double].splat(0)
+        add_block[elem](sum_of_few[elem](&t[r * BLOCK_VECTORS], count), &lanes[r], &rest[r])
+        if elem is not double:
+            lanes[r] = lanes[r] + rest[r]
+    if vstrayed(strays) or vtripped(seen, frame.limit):
+        calm[0] = False
+        return False
+    join_group[elem](lanes, rest, guess, totals, NULL)
+    for r in range(GROUP):
+        if not totals[r].hi >= Kind[elem].least_sum():
+            return False
+    for r in range(GROUP):
+        finish_short_row[elem](job, x[r], y[r], &totals[r], &t[r * BLOCK_VECTORS], calm[0])
+    return True
+
+
+cdef inline void join_group(
+    Vec[double]* lanes, Vec[double]* rest, double e, Pair* totals, const elem* _
+) noexcept nogil:
+    """join_lanes, for GROUP rows at a time."""
+    cdef double hi[GROUP]
+    cdef double lo[GROUP]
+    cdef Py_ssize_t r
+    transpose(lanes)
+    if elem is double:
+        transpose(rest)
+        join_each_double(lanes, rest, hi, lo)
+    else:
+        join_each_float(lanes, hi)
+    for r in range(GROUP):
+        totals[r] = Pair(hi[r], lo[r] if elem is double else 0, e, False)
+
+
+cdef inline void finish_short_row(
+    const Job* job, const elem* x, elem* y, const Pair* total, const Vec[elem]* t, bint calm
+) noexcept nogil:
+    """What follows the sum of a row, whose terms are at hand."""
+    cdef Row[elem] row = row_of(x, 1, job.n)
+    cdef Normalizer norm
+    cdef Py_ssize_t width = Kind[elem].lanes(), k, whole
+    cdef Vec[elem] scale, least
+    find_normalizer[elem](&row, total, job.function, &norm)
+    if job.function == LOGSUMEXP:
+        y[0] = log_sum[elem](&row, &norm)
+    elif job.function == LOG_SOFTMAX:
+        write_flat[elem](LOG_SOFTMAX, x, NULL, y, job.n, &norm, False, 0)
+    else:
+        scale, least = Kind[elem].splat(norm.scale), Kind[elem].splat(norm.least)
+        whole = job.n // width if calm and norm.calm else 0
+        for k in range(whole):
+            vstore(y + k * width, t[k] * scale)
+        for k in range(whole, vectors(job.n, width)):
+            put[elem](y + k * width, job.n - k * width, vscaled(t[k], scale, least), False)
+
+
+cdef inline bint run_short_row(const Job* job, const elem* x, elem* y, double guess) noexcept nogil:
+    """The same for one row."""
     cdef Vec[elem] t[BLOCK_VECTORS]
-    cdef Vec[elem] limit = Kind[elem].splat(Kind[elem].magic() + Kind[elem].ceiling()), scale, least
+    cdef Frame[elem] frame = frame_for[elem](guess, NULL)
     cdef Vec[elem] seen = Kind[elem].splat(0), block
     cdef Vec[double] a = Kind[double].splat(0), b = a
-    cdef Py_ssize_t k
-    cdef Normalizer norm
     cdef Pair total
-    block = partial_block_sum[elem](row.x, row.n, Kind[elem].splat(Kind[elem].magic() - guess),
-                                    Kind[elem].splat((guess + Kind[elem].lowest()) * LN_2), limit, &seen, t, NULL)
+    block = partial_block_sum[elem](x, job.n, &frame, &seen, t, NULL)
     add_block[elem](block, &a, &b)
     total = join_lanes[elem](a, b, guess, NULL)
-    if vtripped(seen, limit) or not total.hi >= Kind[elem].least_sum():
+    if vtripped(seen, frame.limit) or not total.hi >= Kind[elem].least_sum():
         return False
-    norm = normalizer_of[elem](row, total, job.function)
-    if job.function == LOGSUMEXP:
-        y[0] = log_sum[elem](row, &norm)
-    elif job.function == LOG_SOFTMAX:
-        write_block[elem](LOG_SOFTMAX, row.x, NULL, y, row.n, &norm, False)
-    else:
-        scale = Kind[elem].splat(norm.scale)
-        least = Kind[elem].splat(norm.least)
-        for k in range(vectors(row.n, Kind[elem].lanes())):
-            put[elem](y + k * Kind[elem].lanes(), row.n - k * Kind[elem].lanes(), vscaled(t[k], scale, least), False)
+    finish_short_row[elem](job, x, y, &total, t, False)
     return True

@@ -49,8 +49,9 @@ include "plan.pxi"
 include "pairs.pxi"
 include "measure.pxi"
 
-# Up to this many elements a call is cheaper than handing it to threads.
-cdef Py_ssize_t QUICK = 1 << 16
+# Fewer elements than this never go to threads (_threads.SHARE is half of it); up to LOCKED, a call is over before
+# another thread could make use of the GIL.
+cdef Py_ssize_t QUICK = 1 << 19, LOCKED = 1 << 14
 
 
 cdef inline bint fits(ndarray out, ndarray x) noexcept:
@@ -69,6 +70,7 @@ cdef object quick(int function, object x, object axis, object out, object algori
     """The common case without Python-level work: a contiguous array, over its last axis or all. None: not this case."""
     cdef ndarray source, target
     cdef int dtype, ndim
+    cdef bint done
     cdef Job job
     cdef object number = NUMBERS.get(algorithm) if type(algorithm) is str else None
     if (type(x) is not ndarray or not is_simple(<ndarray> x) or number is None
@@ -77,7 +79,7 @@ cdef object quick(int function, object x, object axis, object out, object algori
     source = <ndarray> x
     dtype = PyArray_TYPE(source)
     ndim = PyArray_NDIM(source)
-    if ndim == 0 or not 0 < PyArray_SIZE(source) <= QUICK:
+    if ndim == 0 or not 0 < PyArray_SIZE(source) < QUICK:
         return None
     if axis is None:
         job.n = PyArray_SIZE(source)
@@ -103,7 +105,12 @@ cdef object quick(int function, object x, object axis, object out, object algori
     job.y_steps[0] = item_size(dtype) if function == LOGSUMEXP else job.x_steps[0]
     job.function = function
     choose(&job, dtype, number, job.x == job.y)
-    if not run_rows_of(dtype, &job, 0, job.rows):
+    if PyArray_SIZE(source) <= LOCKED:
+        done = run_rows_of(dtype, &job, 0, job.rows)
+    else:
+        with nogil:
+            done = run_rows_of(dtype, &job, 0, job.rows)
+    if not done:
         raise MemoryError(NO_SPACE)
     return target[()] if function == LOGSUMEXP and ndim == 0 else target
 

@@ -28,17 +28,24 @@ def limit(ndarray x, ndarray out):
 
 
 cdef double move(const elem* x, elem* y, Py_ssize_t n) noexcept nogil:
-    """Read forwards, write from the end as the kernels do; small arrays by ordinary stores."""
+    """Read all, then copy segment by segment from the last to the first, as the kernels do; small arrays by ordinary
+    stores."""
     cdef Row[elem] row = row_of(x, 1, n)
-    cdef Py_ssize_t i, k, width = Kind[elem].lanes()
+    cdef Py_ssize_t s, i, end, head, width = Kind[elem].lanes()
     cdef bint streaming = n * sizeof(elem) > STREAM * LLC
-    cdef Py_ssize_t first = unaligned_head(y, n) if streaming else 0
-    cdef double most
-    most = largest[elem](&row, 0, n)
-    for k in range(vectors(n - first, width) - 1, -1, -1):
-        i = first + k * width
-        put[elem](y + i, n - i, fetch[elem](x + i, n - i), streaming)
-    memcpy(y, x, first * sizeof(elem))
+    cdef double most = largest[elem](&row, 0, n)
+    for s in range(segments(n) - 1, -1, -1):
+        i = s * SEGMENT
+        end = min(n, i + SEGMENT)
+        head = unaligned_head(y + i, end - i) if streaming else 0
+        memcpy(y + i, x + i, head * sizeof(elem))
+        i += head
+        while i < end:
+            prefetch(<const char*> (x + i) + AHEAD)
+            put[elem](y + i, end - i, fetch[elem](x + i, end - i), streaming)
+            i += width
+    if streaming:
+        store_fence()
     return most
 
 
@@ -74,7 +81,7 @@ cdef double sweep(int index, const elem* x, elem* y, Py_ssize_t n) noexcept nogi
     cdef FpState state
     state.set_aside()
     cdef Row[elem] row = row_of(x, 1, n)
-    cdef Normalizer norm = Normalizer(reference_for(4, Kind[elem].widest(), Kind[elem].margin()), 1, 0, 0, 0)
+    cdef Normalizer norm = Normalizer(reference_for(4, Kind[elem].widest(), Kind[elem].margin()), 1, 0, 0, 0, True)
     cdef Py_ssize_t s
     cdef Pair pair
     cdef bint streaming = n * sizeof(elem) > STREAM * LLC
@@ -83,6 +90,7 @@ cdef double sweep(int index, const elem* x, elem* y, Py_ssize_t n) noexcept nogi
     cdef double found = 0
     for s in range(segments(n)):
         pair.e = NAN if index == 5 else norm.e
+        pair.calm = True
         if index == 1 or index == 2 or index == 5:
             sum_segment[elem](&row, s * SEGMENT, min(n, (s + 1) * SEGMENT),
                               <char*> (y + s * SEGMENT) if index == 2 else NULL, False, &pair)
@@ -127,12 +135,12 @@ cdef void pairs_of(const elem* x, elem* m, elem* n, Py_ssize_t count) noexcept n
     cdef FpState state
     state.set_aside()
     cdef Py_ssize_t i, k
-    cdef Vec[elem] magic = Kind[elem].splat(Kind[elem].magic()), v, z, exponent
+    cdef Vec[elem] magic = Kind[elem].splat(Kind[elem].magic()), calm = Kind[elem].splat(Kind[elem].calm()), v, z, exponent
     cdef Vec[elem] whole = Kind[elem].splat(1.5 / Kind[elem].epsilon())       # adding it rounds to integers
     for k in range(vectors(count, Kind[elem].lanes())):
         i = k * Kind[elem].lanes()
         v = fetch[elem](x + i, count - i)
         z = vfma(v, Kind[elem].splat(LOG2_E), magic)
         exponent = (z - magic + whole) - whole
-        put[elem](m + i, count - i, exp_at[elem](vreduce_arg(v, z - magic), z - exponent), False)
+        put[elem](m + i, count - i, exp_at[elem](vreduce_arg(v, z - magic), (z - exponent) + calm), False)
         put[elem](n + i, count - i, exponent, False)

@@ -48,11 +48,14 @@ cdef inline Pair scaled_pair(const State* state, double margin) noexcept nogil:
 
 
 cdef Normalizer normalizer_for(int function, Row[elem] row, const State* state) noexcept nogil:
-    if not isfinite(state.shift):
-        return Normalizer(0, NAN, NAN, state.shift, 0)      # as in settle
-    row.shift = state.shift
-    row.n = 0                                               # of the whole row nothing is known
-    return normalizer_of[elem](&row, scaled_pair(state, Kind[elem].margin()), function)
+    cdef Normalizer norm = Normalizer(0, NAN, NAN, state.shift, 0, False)      # as in settle
+    cdef Pair total
+    if isfinite(state.shift):
+        row.shift = state.shift
+        row.n = 0                                           # of the whole row nothing is known
+        total = scaled_pair(state, Kind[elem].margin())
+        find_normalizer[elem](&row, &total, function, &norm)
+    return norm
 
 
 cdef void each_chunk(int function, const Job* job, State* states, const elem* _) noexcept nogil:

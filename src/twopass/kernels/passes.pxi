@@ -12,26 +12,44 @@ cdef enum:
     LOG_SOFTMAX
     LOGSUMEXP
 
+cdef enum:
+    AHEAD = 8192                    # bytes
+
 cdef struct Normalizer:             # what pass 2 needs to know of a whole row
     double e                        # the reference of its terms,
     double scale                    # 1 / (the sum of its terms),
     double least                    # the largest term whose result is 0,
     double hi, lo                   # and its log-sum-exp, hi + lo
+    bint calm                       # whether the results of calm terms are normal numbers
 
 
 cdef inline Vec[elem] counted(
-    const elem* x, Py_ssize_t left, Vec[elem] shift, Vec[elem] floor, Vec[elem] limit, Vec[elem]* seen, char* terms
+    const elem* x, Py_ssize_t left, const Frame[elem]* frame, Vec[elem]* seen, char* terms, bint calm
 ) noexcept nogil:
-    """The terms of a vector, or of the part of it that is left; kept where `terms` is given."""
+    """The terms of a vector, or of the part of it that is left; kept where `terms` is given.
+
+    With `calm`, a literal at every call, whole vectors are taken for calm, and `seen` tells vstrayed; without it, vtripped.
+    """
     cdef Vec[elem] z, t
-    t = term[elem](fetch[elem](x, left), shift, floor, &z)
-    seen[0] = vwatch(seen[0], z, limit)
+    if calm:
+        t = calm_term[elem](vload(x), frame.shift, &z)
+        seen[0] = vstray(seen[0], z, frame.first)
+    else:
+        t = term[elem](fetch[elem](x, left), frame.shift, frame.floor, &z)
+        seen[0] = vwatch(seen[0], z, frame.limit)
     if terms is not NULL:
-        if left >= Kind[elem].lanes():
+        if calm or left >= Kind[elem].lanes():
             Kind[elem].store_computed(terms, t)
         else:
             Kind[elem].store_computed_part(terms, t, left)
     return t
+
+
+cdef inline void prefetch_block(const elem* x) noexcept nogil:
+    """Ask for what is read AHEAD of this block: a CPU's own prefetching stays within a page, and falls behind."""
+    cdef Py_ssize_t line
+    for line in range(0, BLOCK_VECTORS * Kind[elem].lanes() * sizeof(elem), 64):
+        prefetch(<const char*> x + AHEAD + line)
 
 
 cdef inline char* at(char* terms, Py_ssize_t offset) noexcept nogil:
@@ -43,41 +61,41 @@ cdef inline const char* kept_at(const char* terms, Py_ssize_t offset) noexcept n
 
 
 cdef inline Vec[elem] block_sum(
-    const elem* x, Py_ssize_t step, Py_ssize_t left, Vec[elem] shift, Vec[elem] floor, Vec[elem] limit,
-    Vec[elem]* seen, char* terms, Py_ssize_t terms_step
+    const elem* x, Py_ssize_t step, Py_ssize_t left, const Frame[elem]* frame, Vec[elem]* seen,
+    char* terms, Py_ssize_t terms_step, bint calm
 ) noexcept nogil:
     """The sum of eight vectors that lie `step` elements apart, lane by lane."""
     cdef Vec[elem] a, b, c
-    a = counted[elem](x, left, shift, floor, limit, seen, terms)
-    a = a + counted[elem](x + step, left, shift, floor, limit, seen, at(terms, terms_step))
-    b = counted[elem](x + 2 * step, left, shift, floor, limit, seen, at(terms, 2 * terms_step))
-    b = b + counted[elem](x + 3 * step, left, shift, floor, limit, seen, at(terms, 3 * terms_step))
+    a = counted[elem](x, left, frame, seen, terms, calm)
+    a = a + counted[elem](x + step, left, frame, seen, at(terms, terms_step), calm)
+    b = counted[elem](x + 2 * step, left, frame, seen, at(terms, 2 * terms_step), calm)
+    b = b + counted[elem](x + 3 * step, left, frame, seen, at(terms, 3 * terms_step), calm)
     a = a + b
-    b = counted[elem](x + 4 * step, left, shift, floor, limit, seen, at(terms, 4 * terms_step))
-    b = b + counted[elem](x + 5 * step, left, shift, floor, limit, seen, at(terms, 5 * terms_step))
-    c = counted[elem](x + 6 * step, left, shift, floor, limit, seen, at(terms, 6 * terms_step))
-    c = c + counted[elem](x + 7 * step, left, shift, floor, limit, seen, at(terms, 7 * terms_step))
+    b = counted[elem](x + 4 * step, left, frame, seen, at(terms, 4 * terms_step), calm)
+    b = b + counted[elem](x + 5 * step, left, frame, seen, at(terms, 5 * terms_step), calm)
+    c = counted[elem](x + 6 * step, left, frame, seen, at(terms, 6 * terms_step), calm)
+    c = c + counted[elem](x + 7 * step, left, frame, seen, at(terms, 7 * terms_step), calm)
     return a + (b + c)
 
 
-cdef inline Vec[elem] sum_of_eight(const Vec[elem]* t, const elem* _) noexcept nogil:
-    """The tree of block_sum."""
+cdef inline Vec[elem] sum_of_few(Vec[elem]* t, Py_ssize_t count) noexcept nogil:
+    """The tree of block_sum, of at most eight vectors: zeros, or nothing, stand for the missing ones."""
+    cdef Py_ssize_t k
+    for k in range(count, BLOCK_VECTORS if count > 4 else 4):
+        t[k] = Kind[elem].splat(0)
+    if count <= 4:
+        return (t[0] + t[1]) + (t[2] + t[3])
     return ((t[0] + t[1]) + (t[2] + t[3])) + ((t[4] + t[5]) + (t[6] + t[7]))
 
 
 cdef inline Vec[elem] partial_block_sum(
-    const elem* x, Py_ssize_t n, Vec[elem] shift, Vec[elem] floor, Vec[elem] limit, Vec[elem]* seen,
-    Vec[elem]* t, char* terms
+    const elem* x, Py_ssize_t n, const Frame[elem]* frame, Vec[elem]* seen, Vec[elem]* t, char* terms
 ) noexcept nogil:
-    """The sum of n elements side by side, less than a block: nothing stands for the missing vectors. Fills t."""
+    """The sum of n elements side by side, less than a block. Fills t."""
     cdef Py_ssize_t width = Kind[elem].lanes(), k, count = vectors(n, width)
     for k in range(count):
-        t[k] = counted[elem](x + k * width, n - k * width, shift, floor, limit, seen, at(terms, 64 * k))
-    for k in range(count, BLOCK_VECTORS):
-        t[k] = Kind[elem].splat(0)
-    if count <= 4:
-        return (t[0] + t[1]) + (t[2] + t[3])
-    return sum_of_eight[elem](t, NULL)
+        t[k] = counted[elem](x + k * width, n - k * width, frame, seen, at(terms, 64 * k), False)
+    return sum_of_few[elem](t, count)
 
 
 cdef double largest(const Row[elem]* row, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
@@ -91,6 +109,7 @@ cdef double largest(const Row[elem]* row, Py_ssize_t start, Py_ssize_t end) noex
         count = min(block, end - i)
         x = stage[elem](row, i, count, buffer)
         if count == block:
+            prefetch_block[elem](x)
             a = vmax(vload(x), a)
             b = vmax(vload(x + width), b)
             c = vmax(vload(x + 2 * width), c)
@@ -119,6 +138,24 @@ cdef void rescale_terms(char* terms, Py_ssize_t count, double by, const elem* _)
         Kind[elem].store_computed_part(terms, (Kind[elem].load_computed_part(terms, count) * f) * g, count)
 
 
+cdef inline Py_ssize_t sum_calm_blocks(
+    const elem* x, Py_ssize_t n, double e, char* terms, Vec[double]* a, Vec[double]* b
+) noexcept nogil:
+    """Whole blocks of n elements side by side, as far as all terms are calm. How many elements that was."""
+    cdef Py_ssize_t width = Kind[elem].lanes(), block = BLOCK_VECTORS * width, term_size = 64 // width, i = 0
+    cdef Frame[elem] frame = frame_for[elem](e, NULL)
+    cdef Vec[elem] seen, total
+    while i + block <= n:
+        prefetch_block[elem](x + i)
+        seen = Kind[elem].splat(0)
+        total = block_sum[elem](x + i, width, width, &frame, &seen, at(terms, i * term_size), 64, True)
+        if vstrayed(seen):
+            break
+        add_block[elem](total, a, b)
+        i += block
+    return i
+
+
 cdef inline bint sum_segment(
     const Row[elem]* row, Py_ssize_t start, Py_ssize_t end, char* terms, bint eager, Pair* pair
 ) noexcept nogil:
@@ -135,13 +172,20 @@ cdef inline bint sum_segment(
     cdef const elem* x
     cdef char* target = NULL
     cdef Vec[double] a = Kind[double].splat(0), b = a
-    cdef Vec[elem] limit = Kind[elem].splat(Kind[elem].magic() + Kind[elem].ceiling())
-    cdef Vec[elem] shift, floor, seen, total
+    cdef Frame[elem] frame
+    cdef Vec[elem] seen, total
     cdef Vec[elem] t[BLOCK_VECTORS]
     cdef double e = pair.e, raised
+    cdef bint calm
 
     if e != e:
         e = reference_for(largest[elem](row, i, min(i + block, end)), Kind[elem].widest(), Kind[elem].margin())
+    if is_flat[elem](row) and not eager:        # two calls, so that the one without terms has no question about them
+        if terms is NULL:
+            i += sum_calm_blocks[elem](row.x + start, end - start, e, NULL, &a, &b)
+        else:
+            i += sum_calm_blocks[elem](row.x + start, end - start, e, terms, &a, &b)
+    calm = end - i < block
     while i < end:
         count = min(block, end - i)
         x = stage[elem](row, i, count, buffer)
@@ -150,16 +194,15 @@ cdef inline bint sum_segment(
             a = a * Kind[double].splat(exp2i(e - raised))
             b = b * Kind[double].splat(exp2i(e - raised))
             e = raised
-        shift = Kind[elem].splat(shift_for[elem](e, NULL))
-        floor = Kind[elem].splat(floor_for[elem](e, NULL))
+        frame = frame_for[elem](e, NULL)
         seen = Kind[elem].splat(0)
         if terms is not NULL:
             target = terms + (i - start) * term_size
         if count == block:
-            total = block_sum[elem](x, width, width, shift, floor, limit, &seen, target, 64)
+            total = block_sum[elem](x, width, width, &frame, &seen, target, 64, False)
         else:
-            total = partial_block_sum[elem](x, count, shift, floor, limit, &seen, t, target)
-        if vtripped(seen, limit):
+            total = partial_block_sum[elem](x, count, &frame, &seen, t, target)
+        if vtripped(seen, frame.limit):
             raised = reference_for(largest[elem](row, i, end), Kind[elem].widest(), Kind[elem].margin())
             if not raised > e:
                 return False
@@ -168,10 +211,12 @@ cdef inline bint sum_segment(
             if terms is not NULL:
                 rescale_terms[elem](terms, i - start, e - raised, NULL)
             e = raised
+            calm = False
             continue
         add_block[elem](total, &a, &b)
         i += count
     pair[0] = join_lanes[elem](a, b, e, NULL)
+    pair.calm = calm
     return True
 
 
@@ -189,7 +234,7 @@ cdef inline void unfold(
 
 cdef inline Vec[elem] result(
     int function, const elem* x, const char* terms, Py_ssize_t left,
-    Vec[elem] first, Vec[elem] second, Vec[elem] scale, Vec[elem] least
+    Vec[elem] first, Vec[elem] second, Vec[elem] scale, Vec[elem] least, bint calm
 ) noexcept nogil:
     """A vector of results, or what is left of one.
 
@@ -200,6 +245,8 @@ cdef inline Vec[elem] result(
     if function == LOG_SOFTMAX:
         z = Kind[elem].splat(0)
         return z - vmax(z, (first - fetch[elem](x, left)) + second)
+    if calm:
+        return scale * (calm_term[elem](vload(x), first, &z) if terms is NULL else Kind[elem].load_computed(terms))
     if terms is NULL:
         t = term[elem](fetch[elem](x, left), first, second, &z)
     elif left >= Kind[elem].lanes():
@@ -209,43 +256,49 @@ cdef inline Vec[elem] result(
     return vscaled(t, scale, least)
 
 
-cdef inline void write_block(
-    int function, const elem* x, const char* terms, elem* y, Py_ssize_t n, const Normalizer* norm, bint streaming
+cdef inline void write_flat(
+    int function, const elem* x, const char* terms, elem* y, Py_ssize_t n, const Normalizer* norm,
+    bint streaming, Py_ssize_t quiet
 ) noexcept nogil:
-    """The results of n elements, side by side."""
-    cdef Py_ssize_t width = Kind[elem].lanes(), k, whole = n // width
+    """The results of n elements, side by side; the terms of the first `quiet` ones are calm."""
+    cdef Py_ssize_t width = Kind[elem].lanes(), i = 0, whole = n // width * width, size = 64 // width
     cdef double numbers[2]
     unfold[elem](function, norm, &numbers[0], &numbers[1], NULL)
     cdef Vec[elem] first = Kind[elem].splat(numbers[0]), second = Kind[elem].splat(numbers[1])
     cdef Vec[elem] scale = Kind[elem].splat(norm.scale), least = Kind[elem].splat(norm.least)
-    for k in range(whole):
-        put[elem](y + k * width, width,
-                  result[elem](function, x + k * width, kept_at(terms, 64 * k), width, first, second, scale, least),
-                  streaming)
-    if whole * width < n:
-        put[elem](y + whole * width, n - whole * width,
-                  result[elem](function, x + whole * width, kept_at(terms, 64 * whole), n - whole * width,
-                               first, second, scale, least), False)
+    while i + width <= quiet:
+        prefetch((<const char*> (x + i) if terms is NULL else terms + i * size) + AHEAD)
+        put[elem](y + i, width, result[elem](function, x + i, kept_at(terms, i * size), width,
+                                             first, second, scale, least, True), streaming)
+        i += width
+    while i < whole:
+        prefetch((<const char*> (x + i) if terms is NULL else terms + i * size) + AHEAD)
+        put[elem](y + i, width, result[elem](function, x + i, kept_at(terms, i * size), width,
+                                             first, second, scale, least, False), streaming)
+        i += width
+    if whole < n:
+        put[elem](y + whole, n - whole,
+                  result[elem](function, x + whole, kept_at(terms, whole * size), n - whole,
+                               first, second, scale, least, False), False)
 
 
-cdef inline void write_some(
-    int function, const Row[elem]* row, Py_ssize_t i, Py_ssize_t n, const char* terms,
-    elem* y, Py_ssize_t stride, const Normalizer* norm, bint streaming
+cdef inline void write_staged(
+    int function, const Row[elem]* row, Py_ssize_t start, Py_ssize_t end, const char* terms,
+    elem* y, Py_ssize_t stride, const Normalizer* norm
 ) noexcept nogil:
-    """At most a block of results."""
+    """Results of elements that do not lie side by side, or go where they do not, block by block."""
     cdef elem buffer[BLOCK_VECTORS * 16]
     cdef elem results[BLOCK_VECTORS * 16]
-    cdef Py_ssize_t block = BLOCK_VECTORS * Kind[elem].lanes()
+    cdef Py_ssize_t block = BLOCK_VECTORS * Kind[elem].lanes(), term_size = 64 // Kind[elem].lanes()
+    cdef Py_ssize_t i = start, count
     cdef const elem* x = NULL
-    if terms is NULL:
-        x = stage[elem](row, i, n, buffer)
-    if stride != 1:
-        write_block[elem](function, x, terms, results, n, norm, False)
-        scatter[elem](results, n, y + i * stride, stride)
-    elif n == block:                # its length is known to the compiler
-        write_block[elem](function, x, terms, y + i, block, norm, streaming)
-    else:
-        write_block[elem](function, x, terms, y + i, n, norm, False)
+    while i < end:
+        count = min(block, end - i)
+        if terms is NULL:
+            x = stage[elem](row, i, count, buffer)
+        write_flat[elem](function, x, kept_at(terms, (i - start) * term_size), results, count, norm, False, 0)
+        scatter[elem](results, count, y + (i - start) * stride, stride)
+        i += count
 
 
 cdef inline Py_ssize_t unaligned_head(const elem* y, Py_ssize_t n) noexcept nogil:
@@ -256,15 +309,24 @@ cdef inline Py_ssize_t unaligned_head(const elem* y, Py_ssize_t n) noexcept nogi
 
 cdef inline void write_range(
     int function, const Row[elem]* row, Py_ssize_t start, Py_ssize_t end, const char* terms,
-    elem* y, Py_ssize_t stride, const Normalizer* norm, bint streaming
+    elem* y, Py_ssize_t stride, const Normalizer* norm, bint streaming, bint calm
 ) noexcept nogil:
     """Pass 2 over elements start..end."""
     cdef Py_ssize_t block = BLOCK_VECTORS * Kind[elem].lanes(), term_size = 64 // Kind[elem].lanes()
-    cdef Py_ssize_t i = start
+    cdef Py_ssize_t n = end - start, head = 0, quiet = n // block * block if calm else 0
+    cdef const elem* x = row.x + start
+    y += start * stride
+    if stride != 1 or not (is_flat[elem](row) or terms is not NULL):
+        write_staged[elem](function, row, start, end, terms, y, stride, norm)
+        return
     if streaming:
-        i += unaligned_head[elem](y + start, end - start)
-        write_some[elem](function, row, start, i - start, terms, y, stride, norm, False)
-    while i < end:
-        write_some[elem](function, row, i, min(block, end - i),
-                         kept_at(terms, (i - start) * term_size), y, stride, norm, streaming)
-        i += block
+        head = unaligned_head[elem](y, n)
+        write_flat[elem](function, x, terms, y, head, norm, False, 0)
+        x, y, n, quiet = x + head, y + head, n - head, quiet - head
+        terms = kept_at(terms, head * term_size)
+    if function == LOG_SOFTMAX:                     # with literals, each loop has only what it needs
+        write_flat[elem](LOG_SOFTMAX, x, NULL, y, n, norm, streaming, 0)
+    elif terms is NULL:
+        write_flat[elem](SOFTMAX, x, NULL, y, n, norm, streaming, quiet)
+    else:
+        write_flat[elem](SOFTMAX, x, terms, y, n, norm, streaming, quiet)

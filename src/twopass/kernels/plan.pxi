@@ -183,11 +183,13 @@ cdef bint row_step(
     cdef Row[elem] row = row_of(<const elem*> (job.x + x_offset), job.x_stride, job.n)
     cdef elem* y = <elem*> (job.y + y_offset)
     cdef bint done = True
+    cdef Pair total
     row.shift = plan.shift
     if step == SUM:
         return sum_segments[elem](&row, first, last, &job.recipe, NAN, <char*> y, plan.pairs)
     if step == SETTLE:
-        done = settle[elem](&row, job.function, first, merge_all(plan.pairs, segments(job.n)), &plan.norm)
+        total = merge_all(plan.pairs, segments(job.n))
+        done = settle[elem](&row, job.function, first, &total, &plan.norm)
         plan.shift = row.shift
         if done and job.function == LOGSUMEXP:
             y[0] = log_sum[elem](&row, &plan.norm)

@@ -4,12 +4,17 @@ cdef inline Py_ssize_t vectors(Py_ssize_t count, Py_ssize_t width) noexcept nogi
     return (count + width - 1) // width
 
 
+cdef inline bint is_flat(const Row[elem]* row) noexcept nogil:
+    """Whether the elements are to be taken as they lie."""
+    return row.stride == 1 and row.shift == 0 and row.skip < 0
+
+
 cdef inline const elem* stage(const Row[elem]* row, Py_ssize_t i, Py_ssize_t count, elem* buffer) noexcept nogil:
     """Elements i..i+count side by side: where they are, or gathered and shifted into the buffer."""
     cdef Py_ssize_t width = Kind[elem].lanes()
     cdef const elem* x = row.x + i * row.stride
     cdef Py_ssize_t k
-    if row.stride == 1 and row.shift == 0 and row.skip < 0:
+    if is_flat[elem](row):
         return x
     for k in range(count):
         buffer[k] = x[k * row.stride]

@@ -5,17 +5,27 @@ cdef void run_each_row(
 ) noexcept nogil:
     cdef double guess = NAN
     cdef Row[elem] row
-    cdef elem* y
-    cdef Py_ssize_t r, x_offset, y_offset
+    cdef const elem* x[GROUP]
+    cdef elem* y[GROUP]
+    cdef Py_ssize_t r = first, alone = first, k, x_offset, y_offset
+    cdef bint calm = True
     cdef bint short = (job.n <= BLOCK_VECTORS * Kind[elem].lanes() and job.x_stride == 1 and job.y_stride == 1
                        and not job.recipe.largest_first and not job.recipe.eager
                        and (job.recipe.keep_terms or job.function != SOFTMAX))
-    for r in range(first, last):
-        locate(job, r, &x_offset, &y_offset)
-        row = row_of(<const elem*> (job.x + x_offset), job.x_stride, job.n)
-        y = <elem*> (job.y + y_offset)
-        if not (short and guess == guess and run_short_row[elem](job, &row, y, guess)):
-            run_row[elem](job, &row, y, &guess, space, <Pair*> pairs)
+    while r < last:
+        for k in range(min(GROUP, last - r)):
+            locate(job, r + k, &x_offset, &y_offset)
+            x[k] = <const elem*> (job.x + x_offset)
+            y[k] = <elem*> (job.y + y_offset)
+        if short and guess == guess and r >= alone and r + GROUP <= last:
+            if run_short_rows[elem](job, x, y, guess, &calm):
+                r += GROUP
+                continue
+            alone = r + GROUP
+        if not (short and guess == guess and run_short_row[elem](job, x[0], y[0], guess)):
+            row = row_of(x[0], job.x_stride, job.n)
+            run_row[elem](job, &row, y[0], &guess, space, <Pair*> pairs)
+        r += 1
 
 
 cdef void run_each_tile(

@@ -22,6 +22,7 @@ cdef enum:
 cdef struct Pair:
     double hi, lo                   # the sum is (hi + lo) * 2^e
     double e                        # an integer
+    bint calm                       # whether all terms of its whole blocks are (exp.pxi)
 
 cdef struct Total:                  # the sum of digits[k] * 2^(exponent - 32 k)
     int64_t[DIGITS] digits
@@ -88,7 +89,7 @@ cdef Pair pair_of(const Total* total, double e) noexcept nogil:
     cdef double[DIGITS] digits
     cdef double error, weight = 1
     cdef int k, scale = <int> (total.exponent - e)
-    cdef Pair p = Pair(0, 0, e)
+    cdef Pair p = Pair(0, 0, e, False)
     for k in range(DIGITS - 1, -1, -1):
         carry += total.digits[k]
         digits[k] = <double> (carry & 0xFFFFFFFFLL)
@@ -124,6 +125,7 @@ cdef inline Pair join_lanes(Vec[double] a, Vec[double] b, double e, const elem* 
     cdef Pair p
     p.e = e
     p.lo = 0
+    p.calm = False
     if elem is double:
         vstore(<double*> hi, a)
         vstore(<double*> lo, b)
@@ -135,3 +137,21 @@ cdef inline Pair join_lanes(Vec[double] a, Vec[double] b, double e, const elem* 
     else:
         p.hi = vsum(a + b)
     return p
+
+
+cdef inline void join_each_float(const Vec[double]* lanes, double* hi) noexcept nogil:
+    """join_lanes for eight rows at a time, each a lane of the vectors; lanes i and i + 8 have been added up."""
+    vstore(hi, ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7])))
+
+
+cdef inline void join_each_double(const Vec[double]* lanes, const Vec[double]* rests, double* hi, double* lo) noexcept nogil:
+    """The same for float64."""
+    cdef Vec[double] sum = lanes[0], rest = rests[0], v, error
+    cdef Py_ssize_t lane
+    for lane in range(1, 8):
+        v = sum + lanes[lane]
+        error = (sum - (v - (v - sum))) + (lanes[lane] - (v - sum))
+        rest = rest + (rests[lane] + error)
+        sum = v
+    vstore(hi, sum)
+    vstore(lo, rest)

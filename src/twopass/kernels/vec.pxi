@@ -21,6 +21,13 @@ cdef extern from "vec.hpp" nogil:
         @staticmethod
         double magic()                            # z = v + magic holds v, rounded to 1 or 1/8, in its low bits
         @staticmethod
+        Vec[T] coefficient(double)                # of the polynomial of e^r: times 2^-calm
+        @staticmethod
+        double calm()                             # terms from 2^-calm to 2^calm need no floor and no limit;
+        @staticmethod
+        double calm_sum()                         # their results are normal in a row that sums up to this at most
+        @staticmethod
+        @staticmethod
         double widest()                           # |x| up to which the argument reduction is exact enough
         @staticmethod
         double margin()                           # exponents of terms: of the largest one, at least;
@@ -60,15 +67,19 @@ cdef extern from "vec.hpp" nogil:
     Vec[T] vmax[T](Vec[T], Vec[T])                # the second operand where one is NaN
     double vsum(Vec[double])                      # of the lanes, in the one order that all targets share
     double vpeak[T](Vec[T])                       # the largest lane
+    void transpose(Vec[double]*)                  # eight vectors: rows become columns
     Vec[T] vreduce_arg[T](Vec[T], Vec[T])         # x - n ln 2
     Vec[T] vscaled[T](Vec[T], Vec[T], Vec[T])     # t * scale; 0 where t <= least
     Vec[T] vtimes_exp2[T](Vec[T], Vec[T])         # p * 2^k, with k in the low bits of the other
-    Vec[T] vexp2_eighths[T](Vec[T])               # 2^k, with 8 k in the low bits
+    Vec[T] vexp2_eighths[T](Vec[T])               # 2^k / 2^calm, with 8 k in the low bits
     Vec[T] vwatch[T](Vec[T], Vec[T], Vec[T])      # remembers whether any lane passed the limit or was NaN
     bint vtripped[T](Vec[T], Vec[T])
+    Vec[T] vstray[T](Vec[T], Vec[T], Vec[T])      # remembers whether the term of any lane was not calm
+    bint vstrayed[T](Vec[T])
     Vec[double] vlow[T](Vec[T])                   # half the lanes, as double
     Vec[double] vhigh[T](Vec[T])
     void store_fence()
+    void prefetch(const void*)
 
     double scalar[T](T)
     double exp2i(double)                          # 2^n for an integral n; 0 below the normal numbers
@@ -79,6 +90,9 @@ cdef extern from "vec.hpp" nogil:
         Py_ssize_t n
         double shift                              # subtracted from every element on its way in
         Py_ssize_t skip                           # the index of an element to leave out, or -1
+
+    cdef cppclass Frame[T]:                       # how elements become terms, see frame_for
+        Vec[T] shift, floor, first, limit
 
     cdef cppclass FpState:                        # restores the caller's floating-point state at the scope's end
         FpState()

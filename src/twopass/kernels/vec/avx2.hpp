@@ -121,7 +121,7 @@ inline __m256d times_exp2(__m256d p, __m256d z) {
 inline F32 times_exp2(F32 p, F32 z) { return {times_exp2(p.a, z.a), times_exp2(p.b, z.b)}; }
 inline F64 times_exp2(F64 p, F64 z) { return {times_exp2(p.a, z.a), times_exp2(p.b, z.b)}; }
 
-// 2^k, where z = magic + k and k is a multiple of 1/8.
+// 2^(k - 64), where z = magic + k and k is a multiple of 1/8.
 inline __m256 exp2_eighths(__m256 z) {
     const __m256i table = _mm256_load_si256(reinterpret_cast<const __m256i*>(eighths));
     const __m256i power = _mm256_permutevar8x32_epi32(table, bits(z));
@@ -146,11 +146,41 @@ inline bool tripped(F32 w, F32 limit) {
 }
 inline bool tripped(F64 w, F64) { return _mm256_movemask_pd(_mm256_or_pd(w.a, w.b)) != 0; }
 
+// Collects the bits in which z differs from the first of the window that is looked out for.
+inline __m256 stray(__m256 w, __m256 z, __m256 first) { return _mm256_or_ps(w, _mm256_xor_ps(z, first)); }
+inline __m256d stray(__m256d w, __m256d z, __m256d first) { return _mm256_or_pd(w, _mm256_xor_pd(z, first)); }
+inline F32 stray(F32 w, F32 z, F32 first) { return {stray(w.a, z.a, first.a), stray(w.b, z.b, first.b)}; }
+inline F64 stray(F64 w, F64 z, F64 first) { return {stray(w.a, z.a, first.a), stray(w.b, z.b, first.b)}; }
+inline bool has_bits(F32 w, std::uint32_t mask) {
+    return !_mm256_testz_si256(bits(_mm256_or_ps(w.a, w.b)), _mm256_set1_epi32(static_cast<int>(mask)));
+}
+inline bool has_bits(F64 w, std::uint64_t mask) {
+    return !_mm256_testz_si256(bits(_mm256_or_pd(w.a, w.b)), _mm256_set1_epi64x(static_cast<long long>(mask)));
+}
+
 inline F64 widen(__m256 v) {
     return {_mm256_cvtps_pd(_mm256_castps256_ps128(v)), _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1))};
 }
 inline F64 low(F32 x) { return widen(x.a); }
 inline F64 high(F32 x) { return widen(x.b); }
+
+#define TWOPASS_HAS_TRANSPOSE
+inline void transpose_quarter(__m256d& a, __m256d& b, __m256d& c, __m256d& d) {
+    const __m256d ab = _mm256_unpacklo_pd(a, b), ab1 = _mm256_unpackhi_pd(a, b);
+    const __m256d cd = _mm256_unpacklo_pd(c, d), cd1 = _mm256_unpackhi_pd(c, d);
+    a = _mm256_permute2f128_pd(ab, cd, 0x20), b = _mm256_permute2f128_pd(ab1, cd1, 0x20);
+    c = _mm256_permute2f128_pd(ab, cd, 0x31), d = _mm256_permute2f128_pd(ab1, cd1, 0x31);
+}
+inline void transpose(F64* v) {
+    for (int i = 0; i < 8; i += 4) {
+        transpose_quarter(v[i].a, v[i + 1].a, v[i + 2].a, v[i + 3].a);
+        transpose_quarter(v[i].b, v[i + 1].b, v[i + 2].b, v[i + 3].b);
+    }
+    for (int i = 0; i < 4; ++i) {
+        const __m256d corner = v[i].b;
+        v[i].b = v[i + 4].a, v[i + 4].a = corner;
+    }
+}
 
 inline F32 reduce_arg(F32 x, F32 n) {
     return fma(n, F32::splat(-ln2_lo_f32), fma(n, F32::splat(-ln2_hi_f32), x));

@@ -87,7 +87,7 @@ inline F64 times_exp2(F64 p, F64 z) {
         _mm512_add_epi64(_mm512_castpd_si512(p.v), _mm512_slli_epi64(_mm512_castpd_si512(z.v), 52)))};
 }
 
-// 2^k, where z = magic + k and k is a multiple of 1/8.
+// 2^(k - 64), where z = magic + k and k is a multiple of 1/8.
 inline F32 exp2_eighths(F32 z) {
     const __m512i table = _mm512_load_si512(eighths);
     const __m512i k = _mm512_castps_si512(z.v);
@@ -108,8 +108,43 @@ inline bool tripped(F64 w, F64 limit) {
     return _mm512_cmpgt_epu64_mask(_mm512_castpd_si512(w.v), _mm512_castpd_si512(limit.v)) != 0;
 }
 
+// Collects the bits in which z differs from the first of the window that is looked out for.
+inline F32 stray(F32 w, F32 z, F32 first) {
+    return {_mm512_castsi512_ps(_mm512_ternarylogic_epi32(_mm512_castps_si512(w.v), _mm512_castps_si512(z.v),
+                                                          _mm512_castps_si512(first.v), 0xF6))};
+}
+inline F64 stray(F64 w, F64 z, F64 first) {
+    return {_mm512_castsi512_pd(_mm512_ternarylogic_epi64(_mm512_castpd_si512(w.v), _mm512_castpd_si512(z.v),
+                                                          _mm512_castpd_si512(first.v), 0xF6))};
+}
+inline bool has_bits(F32 w, std::uint32_t mask) {
+    return _mm512_test_epi32_mask(_mm512_castps_si512(w.v), _mm512_set1_epi32(static_cast<int>(mask))) != 0;
+}
+inline bool has_bits(F64 w, std::uint64_t mask) {
+    return _mm512_test_epi64_mask(_mm512_castpd_si512(w.v), _mm512_set1_epi64(static_cast<long long>(mask))) != 0;
+}
+
 inline F64 low(F32 a) { return {_mm512_cvtps_pd(_mm512_castps512_ps256(a.v))}; }
 inline F64 high(F32 a) { return {_mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1))}; }
+
+#define TWOPASS_HAS_TRANSPOSE
+inline void transpose(F64* v) {
+    __m512d a[8], b[8];
+    for (int i = 0; i < 8; i += 2) {  // pairs of doubles
+        a[i] = _mm512_unpacklo_pd(v[i].v, v[i + 1].v);
+        a[i + 1] = _mm512_unpackhi_pd(v[i].v, v[i + 1].v);
+    }
+    for (int i = 0; i < 8; i += 4) {  // quarters of a vector: 0 and 2, 1 and 3
+        for (int k = 0; k < 2; ++k) {
+            b[i + k] = _mm512_shuffle_f64x2(a[i + k], a[i + k + 2], 0x88);
+            b[i + k + 2] = _mm512_shuffle_f64x2(a[i + k], a[i + k + 2], 0xDD);
+        }
+    }
+    for (int k = 0; k < 4; ++k) {
+        v[k].v = _mm512_shuffle_f64x2(b[k], b[k + 4], 0x88);
+        v[k + 4].v = _mm512_shuffle_f64x2(b[k], b[k + 4], 0xDD);
+    }
+}
 
 inline F32 reduce_arg(F32 x, F32 n) {
     return fma(n, F32::splat(-ln2_lo_f32), fma(n, F32::splat(-ln2_hi_f32), x));

@@ -82,6 +82,19 @@ inline Array<T, B, N> watch(Array<T, B, N> w, Array<T, B, N> z, Array<T, B, N> l
 }
 template <class T, class B, int N> inline bool tripped(Array<T, B, N> w, Array<T, B, N>) { return peak(w) > 0; }
 
+// Collects the bits in which z differs from the first of the window that is looked out for.
+template <class T, class B, int N>
+inline Array<T, B, N> stray(Array<T, B, N> w, Array<T, B, N> z, Array<T, B, N> first) {
+    return Array<T, B, N>::map([&](int i) {
+        return bit_copy<T>(static_cast<B>(bit_copy<B>(w.v[i]) | (bit_copy<B>(z.v[i]) ^ bit_copy<B>(first.v[i]))));
+    });
+}
+template <class T, class B, int N> inline bool has_bits(Array<T, B, N> w, B mask) {
+    B any = 0;
+    for (int i = 0; i < N; ++i) any |= bit_copy<B>(w.v[i]);
+    return (any & mask) != 0;
+}
+
 inline F64 low(F32 a) { return F64::map([&](int i) { return static_cast<double>(a.v[i]); }); }
 inline F64 high(F32 a) { return F64::map([&](int i) { return static_cast<double>(a.v[8 + i]); }); }
 

@@ -117,7 +117,7 @@ inline F64 times_exp2(F64 p, F64 z) {
     });
 }
 
-// 2^k, where z = magic + k and k is a multiple of 1/8. The table is looked up byte by byte.
+// 2^(k - 64), where z = magic + k and k is a multiple of 1/8. The table is looked up byte by byte.
 inline F32 exp2_eighths(F32 z) {
     const uint8x16x2_t table = {{vreinterpretq_u8_u32(vld1q_u32(eighths)), vreinterpretq_u8_u32(vld1q_u32(eighths + 4))}};
     return F32::map([=](int i) {
@@ -151,6 +151,30 @@ inline bool tripped(F64 w, F64) {
     uint64x2_t any = vreinterpretq_u64_f64(w.v[0]);
     for (int i = 1; i < 4; ++i) any = vorrq_u64(any, vreinterpretq_u64_f64(w.v[i]));
     return (vgetq_lane_u64(any, 0) | vgetq_lane_u64(any, 1)) != 0;
+}
+
+// Collects the bits in which z differs from the first of the window that is looked out for.
+inline F32 stray(F32 w, F32 z, F32 first) {
+    return F32::map([=](int i) {
+        const uint32x4_t differ = veorq_u32(vreinterpretq_u32_f32(z.v[i]), vreinterpretq_u32_f32(first.v[i]));
+        return vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(w.v[i]), differ));
+    });
+}
+inline F64 stray(F64 w, F64 z, F64 first) {
+    return F64::map([=](int i) {
+        const uint64x2_t differ = veorq_u64(vreinterpretq_u64_f64(z.v[i]), vreinterpretq_u64_f64(first.v[i]));
+        return vreinterpretq_f64_u64(vorrq_u64(vreinterpretq_u64_f64(w.v[i]), differ));
+    });
+}
+inline bool has_bits(F32 w, std::uint32_t mask) {
+    uint32x4_t any = vreinterpretq_u32_f32(w.v[0]);
+    for (int i = 1; i < 4; ++i) any = vorrq_u32(any, vreinterpretq_u32_f32(w.v[i]));
+    return vmaxvq_u32(vandq_u32(any, vdupq_n_u32(mask))) != 0;
+}
+inline bool has_bits(F64 w, std::uint64_t mask) {
+    uint64x2_t any = vreinterpretq_u64_f64(w.v[0]);
+    for (int i = 1; i < 4; ++i) any = vorrq_u64(any, vreinterpretq_u64_f64(w.v[i]));
+    return ((vgetq_lane_u64(any, 0) | vgetq_lane_u64(any, 1)) & mask) != 0;
 }
 
 inline F64 widen(float32x4_t a, float32x4_t b) {

@@ -144,6 +144,25 @@ inline bool tripped(F64 w, F64) {
     return _mm_movemask_pd(_mm_or_pd(_mm_or_pd(w.v[0], w.v[1]), _mm_or_pd(w.v[2], w.v[3]))) != 0;
 }
 
+// Collects the bits in which z differs from the first of the window that is looked out for.
+inline F32 stray(F32 w, F32 z, F32 first) {
+    return F32::map([=](int i) { return _mm_or_ps(w.v[i], _mm_xor_ps(z.v[i], first.v[i])); });
+}
+inline F64 stray(F64 w, F64 z, F64 first) {
+    return F64::map([=](int i) { return _mm_or_pd(w.v[i], _mm_xor_pd(z.v[i], first.v[i])); });
+}
+inline bool has_bits(__m128i w, __m128i mask) {
+    return _mm_movemask_epi8(_mm_cmpeq_epi32(_mm_and_si128(w, mask), _mm_setzero_si128())) != 0xFFFF;
+}
+inline bool has_bits(F32 w, std::uint32_t mask) {
+    const __m128 any = _mm_or_ps(_mm_or_ps(w.v[0], w.v[1]), _mm_or_ps(w.v[2], w.v[3]));
+    return has_bits(bits(any), _mm_set1_epi32(static_cast<int>(mask)));
+}
+inline bool has_bits(F64 w, std::uint64_t mask) {
+    const __m128d any = _mm_or_pd(_mm_or_pd(w.v[0], w.v[1]), _mm_or_pd(w.v[2], w.v[3]));
+    return has_bits(bits(any), _mm_set1_epi64x(static_cast<long long>(mask)));
+}
+
 inline F64 widen(__m128 a, __m128 b) {
     return {{_mm_cvtps_pd(a), _mm_cvtps_pd(_mm_movehl_ps(a, a)), _mm_cvtps_pd(b), _mm_cvtps_pd(_mm_movehl_ps(b, b))}};
 }

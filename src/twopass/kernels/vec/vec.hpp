@@ -11,7 +11,7 @@
 //    for another target's module and crash an older CPU.
 //
 // What a header supplies, for F32 and F64:
-//    load store stream splat  + - *  fma max  times_exp2 scaled watch tripped peak  reduce_arg
+//    load store stream splat  + - *  fma max  times_exp2 scaled watch tripped stray has_bits peak  reduce_arg
 // for F32: load, store and stream of half, low, high (the two halves of the lanes, widened to F64);
 // for F64: sum. Where the ISA has masks, load_part and store_part; where tabled_f32, exp2_eighths for F32.
 // And the constants widest_f32 and widest_f64 (how far reduce_arg can be trusted) and tabled_f32.
@@ -53,6 +53,16 @@ template <class T, class V> inline void store_part(T* p, V v, std::ptrdiff_t cou
     std::memcpy(p, buffer, count * sizeof(T));
 }
 
+// Eight vectors of eight doubles as a square: rows become columns.
+#ifndef TWOPASS_HAS_TRANSPOSE
+inline void transpose(F64* v) {
+    double from[64], to[64];
+    for (int i = 0; i < 8; ++i) store(from + 8 * i, v[i]);
+    for (int i = 0; i < 64; ++i) to[i] = from[i % 8 * 8 + i / 8];
+    for (int i = 0; i < 8; ++i) v[i] = load(to + 8 * i);
+}
+#endif
+
 template <class T> struct VecOf;
 template <> struct VecOf<half> { using type = F32; };
 template <> struct VecOf<float> { using type = F32; };
@@ -75,6 +85,7 @@ template <class T> inline Vec<T> vexp2_eighths(Vec<T> z) {
 }
 template <class T> inline Vec<T> vwatch(Vec<T> w, Vec<T> z, Vec<T> limit) { return watch(w, z, limit); }
 template <class T> inline bool vtripped(Vec<T> w, Vec<T> limit) { return tripped(w, limit); }
+template <class T> inline Vec<T> vstray(Vec<T> w, Vec<T> z, Vec<T> first) { return stray(w, z, first); }
 inline double vsum(F64 v) { return sum(v); }
 template <class T> inline double vpeak(Vec<T> v) { return peak(v); }
 template <class T> inline F64 vlow(Vec<T> v) { return low(v); }
@@ -106,6 +117,12 @@ template <class T> struct Kind {
     static constexpr bool tabled() { return tabled_f32 && !wide; }
     // Adding it to n rounds n to an integer (with a table, to an eighth) and leaves that in the low bits of the sum.
     static constexpr double magic() { return wide ? 0x1.8p52 : tabled_f32 ? 0x1.8p20 : 0x1.8p23; }
+    // z = magic + calm + n - E: so that z from magic on, where it is that of the smallest calm term, counts up in its
+    // low bits alone, as far as calm_bits reach. A term is calm from 2^-calm to 2^calm.
+    static constexpr double calm() { return wide ? 512 : 64; }
+    static constexpr int calm_bits() { return wide ? 10 : tabled_f32 ? 10 : 7; }
+    // In a row whose terms add up to no more, the results of calm terms are normal numbers.
+    static constexpr double calm_sum() { return wide ? 0x1p509 : 0x1p61; }
     static constexpr double widest() { return wide ? widest_f64 : widest_f32; }
     static constexpr double margin() { return wide ? 300 : 40; }
     static constexpr double ceiling() { return wide ? 700 : 80; }
@@ -119,6 +136,8 @@ template <class T> struct Kind {
     }
 
     static Vec<T> splat(double c) { return Vec<T>::splat(c); }
+    // Of the polynomial of e^r: all times 2^-calm, where a table does not have that in its entries.
+    static Vec<T> coefficient(double c) { return splat(tabled() ? c : c * (wide ? 0x1p-512 : 0x1p-64)); }
     static Vec<T> load_computed(const char* p) { return load(reinterpret_cast<const Computed*>(p)); }
     static void store_computed(char* p, Vec<T> v) { store(reinterpret_cast<Computed*>(p), v); }
     static Vec<T> load_computed_part(const char* p, std::ptrdiff_t count) {
@@ -149,6 +168,11 @@ template <class T> struct Kind {
     }
 };
 
+template <class T> inline bool vstrayed(Vec<T> w) {
+    using Bits = std::conditional_t<Kind<T>::wide, std::uint64_t, std::uint32_t>;
+    return has_bits(w, static_cast<Bits>(~Bits(0) << Kind<T>::calm_bits()));
+}
+
 inline double exp2i(double n) {
     const std::int64_t exponent = static_cast<std::int64_t>(n < -1023 ? -1023 : n) + 1023;
     const std::int64_t bits = exponent << 52;
@@ -164,6 +188,11 @@ template <class T> struct Row {
     std::ptrdiff_t n;
     double shift;         // subtracted from every element
     std::ptrdiff_t skip;  // the index of an element to leave out, or -1
+};
+
+// How elements become terms under a reference, see frame_for in exp.pxi.
+template <class T> struct Frame {
+    Vec<T> shift, floor, first, limit;
 };
 
 // The caller's floating-point state (flush-to-zero, rounding, raised flags) is set aside while a kernel runs
@@ -197,6 +226,17 @@ public:
     FpState(const FpState&) = delete;
     FpState& operator=(const FpState&) = delete;
 };
+
+inline void prefetch(const void* p) {
+#if defined(__GNUC__)
+    asm volatile("");  // gcc takes a function that does nothing else for one without effect, and drops the call
+    __builtin_prefetch(p);
+#elif defined(_M_X64)
+    _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
+#else
+    (void)p;
+#endif
+}
 
 inline void store_fence() {
 #if defined(__x86_64__) || defined(_M_X64)
