@@ -7,9 +7,10 @@ import struct
 import numpy as np
 import pytest
 
+import twopass
 from twopass import get_num_threads
-from twopass._detect import Cpu
-from twopass._targets import FUNCTIONS
+from twopass._detect import Cpu, detect
+from twopass._targets import FUNCTIONS, NAMES, TABLE, settings
 from twopass.bench import cases, peers, timing
 from twopass.bench.cases import Case, Ki, Mi
 from twopass.bench.portability import portability
@@ -478,3 +479,28 @@ def test_interrupted_run_keeps_what_is_complete(tmp_path, monkeypatch, capsys):
     (tmp_path / "a.png").unlink()
     assert command.bench([target], "softmax", quick=True, **paths) == command.INTERRUPTED
     assert not (tmp_path / "a.png").exists()
+
+
+def test_crossing_is_where_the_newcomer_is_faster_for_good():
+    from twopass.bench.tune import crossing
+
+    old = {16: 1.0, 64: 1.0, 256: 1.0}
+    assert crossing(old, {16: 0.5, 64: 2.0, 256: 0.5}) == 128
+    assert crossing(old, {16: 0.5, 64: 0.5, 256: 0.99}) == float("inf")  # within the margin
+    assert crossing(old, {16: 0.5, 64: 0.5, 256: 0.5}) == 16
+
+
+def test_tune_prints_rows_that_configure_takes(monkeypatch, capsys):
+    from twopass import _cli
+    from twopass.bench import tune
+
+    monkeypatch.setattr(tune, "LENGTHS", (Ki, 2 * Ki))
+    target = twopass.active_target()
+    assert _cli.main(["tune", "--target", target.name]) == 0
+    name, _, found = capsys.readouterr().out.partition(", ..., tuning=")
+    assert name == f'Row("{target.name}"'
+    usual = settings(TABLE[NAMES.index(target.name)], detect())
+    try:
+        target.module.configure(**usual | eval(found.strip().removesuffix(")"), {"inf": np.inf}))
+    finally:
+        target.module.configure(**usual)

@@ -97,6 +97,17 @@ def _parser() -> _Parser:
     )  # fmt: skip
     paper.set_defaults(command=_paper)
 
+    tune = commands.add_parser(
+        "tune",
+        help="measure from which length on each algorithm and kind of stores is the faster one",
+        description="Measure the numbers of each target's row in the table of targets here: up to "
+        "which length exponentials are kept, and from which on results bypass the caches.",
+    )
+    tune.add_argument(
+        "--target", nargs="+", metavar="T", help="measure these targets only (default: all)"
+    )
+    tune.set_defaults(command=_tune)
+
     accuracy = commands.add_parser(
         "accuracy",
         help="measure the largest errors of every target on hard inputs",
@@ -136,6 +147,13 @@ def _bench(options: argparse.Namespace) -> int:
         plot_path=options.plot,
         json_path=options.json,
     )
+
+
+def _tune(options: argparse.Namespace) -> int:
+    _need_extra("tune")
+    from twopass.bench.tune import tune
+
+    return tune(_choose(options.target))
 
 
 def _accuracy(options: argparse.Namespace) -> int:

@@ -45,6 +45,8 @@ def _onnxruntime(case: Case, x: Array, out: Array) -> Call:
     options.intra_op_num_threads = case.threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # silent about float16 running through casts
+    # Else its threads go on turning for a while, on the CPUs of whoever is next.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     session = ort.InferenceSession(onnx_model(case), options, providers=["CPUExecutionProvider"])
     binding = session.io_binding()
     binding.bind_cpu_input("x", x)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twopass import get_num_threads, set_num_threads
+from twopass._detect import detect
+from twopass._targets import NAMES, TABLE, settings
 from twopass.bench import peers
 from twopass.bench.cases import Case
 from twopass.bench.timing import Contender, Result, race
@@ -159,6 +161,17 @@ def run(
             return Measured(case, tuple(race(entries, rounds=rounds, budget=budget, tick=tick)))
 
     yield from map(measure, cases)
+
+
+@contextmanager
+def believing(target: Any, llc: int) -> Iterator[None]:
+    """Let a target believe in a last-level cache of so many bytes: results beyond it bypass it."""
+    usual = settings(TABLE[NAMES.index(target.name)], detect())
+    target.module.configure(**usual | {"llc": llc})
+    try:
+        yield
+    finally:
+        target.module.configure(**usual)
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """What is raced against what, and on which inputs: one table."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twopass._detect import Cpu, detect
-from twopass._targets import NAMES, TABLE, settings
+from twopass._detect import Cpu
 from twopass.bench import run
 from twopass.bench.cases import Case, Ki, usable_cpus
 from twopass.bench.timing import Contender
@@ -43,7 +41,8 @@ PASSES_OF = {
     "two_pass_reload": ("exp_store", "scale"),
 }
 SHORTEST = Ki
-BEYOND = 4  # a row this many times as large as the last-level cache is out of cache
+BEYOND = 8  # a row and its result this many times as large as the last-level cache are out of it
+COUNTED = 64 << 20  # bytes of a cache: of a server's, which many share, no more can be ours
 
 
 def in_cache(cpu: Cpu) -> int:
@@ -53,7 +52,7 @@ def in_cache(cpu: Cpu) -> int:
 
 def out_of_cache(cpu: Cpu) -> int:
     """Return the shortest row that counts as out of cache, a power of two."""
-    return 2 * _power_of_two_below(BEYOND * cpu.llc // 4 - 1)
+    return 2 * _power_of_two_below(BEYOND * min(cpu.llc, COUNTED) // 8 - 1)
 
 
 def _power_of_two_below(n: int) -> int:
@@ -136,19 +135,8 @@ def kinds_of_stores(
 
 
 def _with_ordinary_stores(target: Any, call: Callable[[], object]) -> None:
-    with ordinary_stores(target):
+    with run.believing(target, sys.maxsize // 2):
         call()
-
-
-@contextmanager
-def ordinary_stores(target: Any) -> Iterator[None]:
-    """Let a target believe in a last-level cache so large that no result has to bypass it."""
-    usual = settings(TABLE[NAMES.index(target.name)], detect())
-    target.module.configure(**usual | {"llc": sys.maxsize // 2})
-    try:
-        yield
-    finally:
-        target.module.configure(**usual)
 
 
 @dataclass(frozen=True)
