@@ -35,11 +35,13 @@ class Extension:
     unit = "bytes"
     version = "1"
 
-    def track_extension_size(self, target):
-        spec = importlib.util.find_spec(f"twopass._{target}")
-        if spec is None:
+    def setup(self, target):
+        self.module = importlib.util.find_spec(f"twopass._{target}")
+        if self.module is None:
             raise NotImplementedError
-        return os.path.getsize(spec.origin)
+
+    def track_extension_size(self, target):
+        return os.path.getsize(self.module.origin)
 
 
 class Accuracy:
@@ -50,9 +52,11 @@ class Accuracy:
     unit = "ULP"
     version = "1"
 
+    def setup(self, target, dtype):
+        self.softmax = runnable(target).softmax
+
     def track_max_ulp(self, target, dtype):
-        softmax = runnable(target).softmax
-        return max(max_ulp(softmax(x), x) for x in hard_inputs(dtype))
+        return max(max_ulp(self.softmax(x), x) for x in hard_inputs(dtype))
 
 
 def hard_inputs(dtype):
