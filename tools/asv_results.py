@@ -1,5 +1,6 @@
 """What the tools beside this file have in common: names, and reading what asv recorded."""
 
+import os
 from collections.abc import Iterator
 from itertools import product
 from math import isfinite
@@ -7,7 +8,8 @@ from math import isfinite
 from asv.config import Config
 from asv.results import iter_results_for_machine_and_hash
 
-MACHINE = "local"  # one history for a computer, whatever becomes of its kernel and host name
+# One history for a computer, whatever becomes of its kernel and host name.
+MACHINE = os.environ.get("BENCHMARK_MACHINE", "local")
 SHAPES = "4Ki|1Mi|16Mi|4096x1000"  # of the quick selections: each level of the memory, a batch
 
 
