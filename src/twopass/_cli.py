@@ -99,9 +99,9 @@ def _parser() -> _Parser:
 
     tune = commands.add_parser(
         "tune",
-        help="measure from which length on each algorithm and kind of stores is the faster one",
-        description="Measure the numbers of each target's row in the table of targets here: up to "
-        "which length exponentials are kept, and from which on results bypass the caches.",
+        help="measure from which length on results should bypass the caches",
+        description="Measure the number of each target's row in the table of targets here: from "
+        "how many last-level caches on results bypass them, and exponentials are computed twice.",
     )
     tune.add_argument(
         "--target", nargs="+", metavar="T", help="measure these targets only (default: all)"

@@ -32,7 +32,7 @@ cdef double move(const elem* x, elem* y, Py_ssize_t n) noexcept nogil:
     stores."""
     cdef Row[elem] row = row_of(x, 1, n)
     cdef Py_ssize_t s, i, end, head, width = Kind[elem].lanes()
-    cdef bint streaming = n * sizeof(elem) > STREAM * LLC
+    cdef bint streaming = n * sizeof(elem) > LLC
     cdef double most = largest[elem](&row, 0, n)
     for s in range(segments(n) - 1, -1, -1):
         i = s * SEGMENT

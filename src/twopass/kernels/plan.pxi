@@ -1,18 +1,17 @@
 # From NumPy arrays to jobs.
 
 cdef Py_ssize_t L2 = 1 << 20, LLC = 32 << 20        # set once by configure()
-cdef double RELOAD = 1.0, RELOAD_DOUBLE = INFINITY, STREAM = 1.0
+cdef double STREAM = 1.0
 
 
-def configure(*, l2, llc, reload=1.0, reload_double=INFINITY, stream=1.0):
-    """Tell this build about the machine: cache sizes in bytes, and the numbers of its row in the table of targets.
+def configure(*, l2, llc, stream=1.0):
+    """Tell this build about the machine: cache sizes in bytes, and the number of its row in the table of targets.
 
-    `auto` keeps terms while a row and its result take at most `reload` times the last-level cache (`reload_double`
-    for float64, whose exponentials cost more than moving them); results of more than `stream` times that cache
-    bypass it.
+    Results of more than `stream` times the last-level cache bypass it. `auto` keeps terms in the place of results that
+    do not, and computes exponentials twice for those that do.
     """
-    global L2, LLC, RELOAD, RELOAD_DOUBLE, STREAM
-    L2, LLC, RELOAD, RELOAD_DOUBLE, STREAM = l2, llc, reload, reload_double, stream
+    global L2, LLC, STREAM
+    L2, LLC, STREAM = l2, llc, stream
 
 
 NO_SPACE = "no memory for the work space of a row"
@@ -31,14 +30,13 @@ cdef inline bint is_simple(ndarray a) noexcept:
 cdef void choose(Job* job, int dtype, int algorithm, bint aliased) noexcept nogil:
     """Fill in how the job is done. No choice changes a bit of the result."""
     cdef double row_bytes = <double> job.n * item_size(dtype)
-    cdef double reload = RELOAD_DOUBLE if dtype == NPY_DOUBLE else RELOAD
     cdef bint dense = job.y_stride == 1 or job.columns > 0
     cdef bint bypass = (job.function != LOGSUMEXP and not aliased and dense
                         and row_bytes * job.rows * max(1, job.columns) > STREAM * LLC)
     cdef bint holds_terms = not aliased and dtype != NPY_FLOAT16 and dense
     cdef bint fits_scratch = job.n <= SEGMENT and job.columns == 0
     if algorithm == AUTO:
-        algorithm = 3 if 2 * row_bytes * max(1, job.columns) <= reload * LLC else 2
+        algorithm = 2 if bypass and not fits_scratch else 3
     job.recipe = RECIPES[algorithm]
     if job.function != SOFTMAX or not (holds_terms or fits_scratch):
         job.recipe.keep_terms = False

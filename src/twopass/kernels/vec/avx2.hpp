@@ -164,7 +164,6 @@ inline F64 widen(__m256 v) {
 inline F64 low(F32 x) { return widen(x.a); }
 inline F64 high(F32 x) { return widen(x.b); }
 
-#define TWOPASS_HAS_TRANSPOSE
 inline void transpose_quarter(__m256d& a, __m256d& b, __m256d& c, __m256d& d) {
     const __m256d ab = _mm256_unpacklo_pd(a, b), ab1 = _mm256_unpackhi_pd(a, b);
     const __m256d cd = _mm256_unpacklo_pd(c, d), cd1 = _mm256_unpackhi_pd(c, d);

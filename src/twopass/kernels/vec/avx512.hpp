@@ -127,7 +127,6 @@ inline bool has_bits(F64 w, std::uint64_t mask) {
 inline F64 low(F32 a) { return {_mm512_cvtps_pd(_mm512_castps512_ps256(a.v))}; }
 inline F64 high(F32 a) { return {_mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1))}; }
 
-#define TWOPASS_HAS_TRANSPOSE
 inline void transpose(F64* v) {
     __m512d a[8], b[8];
     for (int i = 0; i < 8; i += 2) {  // pairs of doubles

@@ -13,7 +13,8 @@
 // What a header supplies, for F32 and F64:
 //    load store stream splat  + - *  fma max  times_exp2 scaled watch tripped stray has_bits peak  reduce_arg
 // for F32: load, store and stream of half, low, high (the two halves of the lanes, widened to F64);
-// for F64: sum. Where the ISA has masks, load_part and store_part; where tabled_f32, exp2_eighths for F32.
+// for F64: sum. Where the ISA has masks, load_part and store_part; where it shuffles well, transpose for F64;
+// where tabled_f32, exp2_eighths for F32.
 // And the constants widest_f32 and widest_f64 (how far reduce_arg can be trusted) and tabled_f32.
 #pragma once
 #include <atomic>
@@ -53,15 +54,13 @@ template <class T, class V> inline void store_part(T* p, V v, std::ptrdiff_t cou
     std::memcpy(p, buffer, count * sizeof(T));
 }
 
-// Eight vectors of eight doubles as a square: rows become columns.
-#ifndef TWOPASS_HAS_TRANSPOSE
-inline void transpose(F64* v) {
+// Eight vectors of eight doubles as a square, whose rows become columns: through a buffer, too.
+template <class V> inline void transpose(V* v) {
     double from[64], to[64];
     for (int i = 0; i < 8; ++i) store(from + 8 * i, v[i]);
     for (int i = 0; i < 64; ++i) to[i] = from[i % 8 * 8 + i / 8];
     for (int i = 0; i < 8; ++i) v[i] = load(to + 8 * i);
 }
-#endif
 
 template <class T> struct VecOf;
 template <> struct VecOf<half> { using type = F32; };
