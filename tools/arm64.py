@@ -2,8 +2,8 @@
 
 Debian's arm64 packages are unpacked, not installed; wheels of NumPy and pytest join them; twopass
 is cross-compiled. FOLDER/usr/bin/python runs it all under qemu-aarch64, child processes too.
-Needs Debian's qemu-user and g++-aarch64-linux-gnu, meson, ninja and cython on the PATH, and a
-NumPy of this machine, which cython reads the declarations of.
+Needs a Debian 12 with qemu-user and g++-aarch64-linux-gnu, meson, ninja and cython on the PATH, and
+a NumPy of this machine, which cython reads the declarations of.
 """
 
 import argparse
@@ -13,9 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SUITE, VERSION = "bookworm", "3.11"
-MIRROR = "http://deb.debian.org/debian"
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+VERSION = "3.11"
 PACKAGES = (
     *(f"python{VERSION}", f"python{VERSION}-minimal", f"libpython{VERSION}"),
     *(f"libpython{VERSION}-{part}" for part in ("dev", "minimal", "stdlib")),
@@ -61,17 +59,14 @@ def main() -> None:
 
 
 def unpack(root: Path) -> None:
-    """Fetch by apt with settings of its own: the system's architectures stay as they are."""
+    """Fetch from the system's sources, with a state of its own: its architectures do not change."""
     apt = root / "apt"
     for folder in ("lists/partial", "cache/archives/partial", "packages"):
         (apt / folder).mkdir(parents=True, exist_ok=True)
-    (apt / "sources.list").write_text(f"deb [signed-by={KEYRING}] {MIRROR} {SUITE} main\n")
     settings = {
         "APT::Architecture": "arm64",
         "APT::Architectures": "arm64",
         "APT::Sandbox::User": "",
-        "Dir::Etc::SourceList": apt / "sources.list",
-        "Dir::Etc::SourceParts": os.devnull,
         "Dir::State::Lists": apt / "lists",
         "Dir::State::Status": os.devnull,
         "Dir::Cache": apt / "cache",

@@ -60,7 +60,7 @@ def main() -> None:
     args = parser.parse_args()
 
     if not shutil.which("npm"):
-        raise SystemExit("needs npm, for the scripts of the page: https://docs.npmjs.com")
+        raise SystemExit("needs npm, for the scripts of the page: it comes with Node.js")
     if args.commits:
         measure(args.commits, [] if args.full else QUICK)
     page = publish()
