@@ -61,17 +61,17 @@ def call(function, target, algorithm, dtype, shape, threads=1):
     reduces = function == "logsumexp"
     out = np.zeros(np.delete(shape, axis) if reduces else shape, dtype)
     if algorithm == "limit":
-        return limit(target.module, x, x if reduces else out, reduces)
+        return limit(target.module, shape[axis], x, x if reduces else out, reduces)
     if algorithm not in ("auto", *target.module.ALGORITHMS):
         raise NotImplementedError
     options = {"axis": axis, "out": out, "algorithm": algorithm, "threads": threads}
     return partial(getattr(target, function), x, **options)
 
 
-def limit(module, x, out, reduces):
-    """Return the bare memory traffic: two reads and a write, of logsumexp one read."""
+def limit(module, n, x, out, reduces):
+    """Return the bare memory traffic of rows of n: two reads and a write, of logsumexp one read."""
     carrier = np.float32 if x.dtype == np.float16 else x.dtype
-    x, out = x.reshape(-1).view(carrier), out.reshape(-1).view(carrier)
+    x, out = x.reshape(-1, n).view(carrier), out.reshape(-1, n).view(carrier)
     return partial(module.run_pass, "max", x, x) if reduces else partial(module.limit, x, out)
 
 

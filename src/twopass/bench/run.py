@@ -100,15 +100,21 @@ def contenders(
 def limit(module: Any, case: Case, x: Array, out: Array) -> Callable[[], object]:
     """Return the memory traffic that a case cannot do without, split over its threads.
 
-    Two reads and a write; of logsumexp, whose output is small, one read (the maximum of all).
-    float16 is moved as float32 of half the length.
+    Two reads and a write, row by row; of logsumexp, whose output is small, one read (the maximum
+    of all). float16 is moved as float32 of half the length, columns as if their elements were
+    neighbours.
     """
-    carrier = np.float32 if x.dtype == np.float16 else x.dtype
-    inputs = np.array_split(x.reshape(-1).view(carrier), case.threads)
+
+    def parts_of(array: Array) -> list[Array]:
+        carrier = np.float32 if array.dtype == np.float16 else array.dtype
+        rows = array.reshape(-1, case.shape[case.axis]).view(carrier)
+        return np.array_split(rows, case.threads, axis=int(len(rows) == 1))
+
+    inputs = parts_of(x)
     if case.function == "logsumexp":
         parts = [partial(module.run_pass, "max", part, part) for part in inputs]
     else:
-        outputs = np.array_split(out.reshape(-1).view(carrier), case.threads)
+        outputs = parts_of(out)
         parts = [partial(module.limit, *pair) for pair in zip(inputs, outputs, strict=True)]
     return parts[0] if case.threads == 1 else partial(_together, ThreadPoolExecutor(), parts)
 

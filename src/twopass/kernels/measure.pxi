@@ -4,7 +4,9 @@ PASSES = ("max", "sum_exp", "exp_store", "exp_write", "scale", "pair_sum", "pair
 
 
 def limit(ndarray x, ndarray out):
-    """Move the bytes that a softmax cannot avoid: read x, read x again, write out past the caches.
+    """Move the bytes that a softmax over the last axis cannot avoid: read a row, read it again, write it.
+
+    What is larger than the last-level cache is written past it. The second reading of a short row is from the caches.
 
     Parameters
     ----------
@@ -17,22 +19,32 @@ def limit(ndarray x, ndarray out):
         The maximum: what the first reading is good for.
     """
     _check_pass(x, out)
-    cdef Py_ssize_t n = PyArray_SIZE(x)
+    cdef Py_ssize_t n = x.shape[x.ndim - 1], size = PyArray_SIZE(x)
     cdef double found
+    if n < SEGMENT:
+        n *= SEGMENT // n           # several rows at a time: the same traffic, without a cost for each
     with nogil:
         if PyArray_TYPE(x) == NPY_FLOAT:
-            found = move[float](<const float*> PyArray_BYTES(x), <float*> PyArray_BYTES(out), n)
+            found = move_rows[float](<const float*> PyArray_BYTES(x), <float*> PyArray_BYTES(out), n, size)
         else:
-            found = move[double](<const double*> PyArray_BYTES(x), <double*> PyArray_BYTES(out), n)
+            found = move_rows[double](<const double*> PyArray_BYTES(x), <double*> PyArray_BYTES(out), n, size)
     return found
 
 
-cdef double move(const elem* x, elem* y, Py_ssize_t n) noexcept nogil:
-    """Read all, then copy segment by segment from the last to the first, as the kernels do; small arrays by ordinary
-    stores."""
+cdef double move_rows(const elem* x, elem* y, Py_ssize_t n, Py_ssize_t size) noexcept nogil:
+    cdef bint streaming = size * sizeof(elem) > LLC
+    cdef double most = -INFINITY
+    cdef Py_ssize_t i = 0
+    while i < size:
+        most = fmax(most, move[elem](x + i, y + i, min(n, size - i), streaming))
+        i += n
+    return most
+
+
+cdef double move(const elem* x, elem* y, Py_ssize_t n, bint streaming) noexcept nogil:
+    """Read a row, then copy it segment by segment from the last to the first, as the kernels do."""
     cdef Row[elem] row = row_of(x, 1, n)
     cdef Py_ssize_t s, i, end, head, width = Kind[elem].lanes()
-    cdef bint streaming = n * sizeof(elem) > LLC
     cdef double most = largest[elem](&row, 0, n)
     for s in range(segments(n) - 1, -1, -1):
         i = s * SEGMENT
