@@ -105,6 +105,17 @@ def test_an_axis_and_the_same_axis_moved(target, function, dtype, shape):
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("first", (-np.inf, -200.0, 200.0))
+def test_columns_that_are_not_what_their_first_block_promised(target, function, dtype, first):
+    x = hard("normal_3", 700 * 300, dtype).reshape(700, 300).copy()
+    x[:200, ::2] += np.dtype(dtype).type(first)
+    got = np.ascontiguousarray(call(target, function, x, 0))
+    want = call(target, function, np.ascontiguousarray(x.T))
+    assert_same_bits(got, np.ascontiguousarray(np.transpose(want)))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_several_axes_and_one_long_one(target, function, dtype):
     x = hard("normal_3", 6 * 7 * 50, dtype).reshape(6, 7, 50)
     flat = call(target, function, x.reshape(6, 350))

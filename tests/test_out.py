@@ -51,6 +51,16 @@ def test_logsumexp(target, dtype, axis, keepdims):
     assert_same_bits(out, want)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("axis", (0, 1))
+def test_logsumexp_into_a_part_of_its_input(target, dtype, axis):
+    x = scores(dtype, 40, 40)
+    want = target.logsumexp(x, axis=axis)
+    out = x[7]
+    assert target.logsumexp(x, axis=axis, out=out) is out
+    assert_same_bits(out, want)
+
+
 def test_integers_into_float64(target):
     out = np.empty(3)
     assert target.softmax([1, 2, 3], out=out) is out

@@ -6,9 +6,12 @@
 #    gets block_sum of elements l, l + 16, l + 32, ... of each block, whole rows of memory apart. So a column
 #    has the same bits as if it were contiguous.
 # B. A tile is up to TILE vectors of columns, worked on together: memory is read in runs of a KiB.
-# C. Every column has its own reference. All begin with a guess, the largest one of the tile before; where that
-#    does not suit them, each gets that of its own maximum. A tile for which that does not do either (it holds a
-#    NaN, +inf or an element beyond the reduction's range) is done column by column, as rows with a stride.
+# C. Every column has its own reference. All begin with a guess, the largest one of the tile before; the first tile
+#    with those that suit its first block. Where that does not suit them, each gets that of its own maximum. A tile for
+#    which that does not do either (it holds a NaN, +inf or an element beyond the reduction's range) is done column by
+#    column, as rows with a stride.
+# D. No terms are kept between the passes: in the output or beside it, storing and loading them in runs of a KiB took
+#    longer than computing each exponential a second time (docs/performance.md).
 
 cdef enum:
     TILE = 16                       # vectors
@@ -21,22 +24,30 @@ cdef inline Py_ssize_t tile_columns(Py_ssize_t n, Py_ssize_t width) noexcept nog
     return width * max(1, min(TILE, TILE_ELEMENTS // (n * width)))
 
 
+cdef inline Vec[elem] column_sum(
+    const elem* x, Py_ssize_t step, Py_ssize_t count, Py_ssize_t left, const Frame[elem]* frame, Vec[elem]* seen, bint calm
+) noexcept nogil:
+    """What a lane gets from a block: block_sum, of at most eight elements."""
+    cdef Vec[elem] t[BLOCK_VECTORS]
+    cdef Py_ssize_t k
+    for k in range(count):
+        t[k] = counted[elem](x + k * step, left, frame, seen, NULL, calm)
+    return sum_of_few[elem](t, count)
+
+
 cdef bint sum_tile(
-    const elem* x, Py_ssize_t pitch, Py_ssize_t n, Py_ssize_t columns, const double* e,
-    char* terms, Py_ssize_t terms_pitch, Pair* pairs, bint calm
+    const elem* x, Py_ssize_t pitch, Py_ssize_t n, Py_ssize_t columns, const double* e, Pair* pairs, bint calm
 ) noexcept nogil:
     """Pass 1 over a segment of a tile: the pairs of its columns, for references e. False: one does not suit.
 
     With `calm`, whole vectors of columns are taken for calm, until one is not.
     """
-    cdef Py_ssize_t width = Kind[elem].lanes(), block = BLOCK_VECTORS * width, i = 0, k, lane, c, left, rows
+    cdef Py_ssize_t width = Kind[elem].lanes(), block = BLOCK_VECTORS * width, i = 0, k, lane, c, left, rows, count
     cdef Vec[elem] seen = Kind[elem].splat(0), strays = seen, total
-    cdef Vec[elem] t[BLOCK_VECTORS]
     cdef Frame[elem] frames[TILE]
     cdef Vec[double] a[TILE_COLUMNS]
     cdef Vec[double] b[TILE_COLUMNS]
     cdef const elem* p
-    cdef char* kept
     for c in range(vectors(columns, width)):
         frames[c] = frame_of_columns[elem](e + c * width, NULL)
         for lane in range(width):
@@ -47,26 +58,18 @@ cdef bint sum_tile(
             for c in range(vectors(columns, width)):
                 left = columns - c * width
                 p = x + (i + lane) * pitch + c * width
-                kept = at(terms, (i + lane) * terms_pitch + 64 * c)
-                if calm and left >= width and rows == block:
+                count = vectors(rows - lane, width)
+                if not (calm and left >= width):
+                    total = column_sum[elem](p, width * pitch, count, left, &frames[c], &seen, False)
+                elif count == BLOCK_VECTORS:
                     for k in range(BLOCK_VECTORS):
                         prefetch(p + (1 + k * width) * pitch)           # the next lane's
-                    total = block_sum[elem](p, width * pitch, width, &frames[c], &strays, kept, width * terms_pitch, True)
-                elif rows == block:
-                    total = block_sum[elem](p, width * pitch, left, &frames[c], &seen, kept, width * terms_pitch, False)
+                    total = column_sum[elem](p, width * pitch, BLOCK_VECTORS, width, &frames[c], &strays, True)
                 else:
-                    for k in range(BLOCK_VECTORS):
-                        t[k] = Kind[elem].splat(0)
-                        if lane + k * width < rows and calm and left >= width:
-                            t[k] = counted[elem](p + k * width * pitch, width, &frames[c], &strays,
-                                                 at(kept, k * width * terms_pitch), True)
-                        elif lane + k * width < rows:
-                            t[k] = counted[elem](p + k * width * pitch, left, &frames[c], &seen,
-                                                 at(kept, k * width * terms_pitch), False)
-                    total = sum_of_few[elem](t, BLOCK_VECTORS)
+                    total = column_sum[elem](p, width * pitch, count, width, &frames[c], &strays, True)
                 add_block[elem](total, &a[c * width + lane], &b[c * width + lane])
         if calm and vstrayed(strays):
-            return sum_tile[elem](x, pitch, n, columns, e, terms, terms_pitch, pairs, False)
+            return sum_tile[elem](x, pitch, n, columns, e, pairs, False)
         i += rows
     for c in range(vectors(columns, width)):
         join_columns[elem](&a[c * width], &b[c * width], e + c * width, calm and columns - c * width >= width,
@@ -111,15 +114,13 @@ cdef inline void join_columns(
 
 
 cdef bint sum_columns(
-    const elem* x, Py_ssize_t pitch, Py_ssize_t n, Py_ssize_t columns, const double* e,
-    char* terms, Py_ssize_t terms_pitch, Pair* totals
+    const elem* x, Py_ssize_t pitch, Py_ssize_t n, Py_ssize_t columns, const double* e, Pair* totals
 ) noexcept nogil:
     """Pass 1 over a tile."""
     cdef Total sums[TILE_COLUMNS]
     cdef Py_ssize_t s, j
     for s in range(segments(n)):
-        if not sum_tile[elem](x + s * SEGMENT * pitch, pitch, min(SEGMENT, n - s * SEGMENT), columns, e,
-                              at(terms, s * SEGMENT * terms_pitch), terms_pitch, totals, True):
+        if not sum_tile[elem](x + s * SEGMENT * pitch, pitch, min(SEGMENT, n - s * SEGMENT), columns, e, totals, True):
             return False
         if n <= SEGMENT:
             return True
@@ -147,38 +148,56 @@ cdef void largest_of_columns(
         Kind[elem].unpack(largest + c * width, most[c])
 
 
-cdef void write_columns(
-    const Job* job, const elem* x, elem* y, Py_ssize_t columns, const Normalizer* norms, bint kept, bint calm
+cdef struct Columns:                # of a tile, in pass 2
+    Py_ssize_t whole                # vectors of them,
+    Py_ssize_t rest                 # and how many are left
+    bint streaming
+
+
+cdef inline void write_tile(
+    int function, bint calm, const Job* job, const elem* x, elem* y, const Columns* tile,
+    const Vec[elem]* first, const Vec[elem]* second, const Vec[elem]* scale, const Vec[elem]* least
 ) noexcept nogil:
     """Pass 2 over a tile, from the last row of memory to the first."""
-    cdef Py_ssize_t width = Kind[elem].lanes(), i, c, left
+    cdef Py_ssize_t width = Kind[elem].lanes(), i, c
     cdef const elem* p
-    cdef const char* terms = NULL
+    cdef elem* place
+    for i in range(job.n - 1, -1, -1):
+        p = x + i * job.x_stride
+        place = y + i * job.y_stride
+        for c in range(tile.whole):
+            prefetch(p + (c * width - ROWS_AHEAD * job.x_stride))
+            put[elem](place + c * width, width,
+                      result[elem](function, p + c * width, NULL, width, first[c], second[c], scale[c], least[c], calm),
+                      tile.streaming)
+        if tile.rest > 0:
+            c = tile.whole
+            put[elem](place + c * width, tile.rest,
+                      result[elem](function, p + c * width, NULL, tile.rest, first[c], second[c], scale[c], least[c], False),
+                      False)
+
+
+cdef void write_columns(
+    const Job* job, const elem* x, elem* y, Py_ssize_t columns, const Normalizer* norms, bint calm
+) noexcept nogil:
+    """Pass 2 over a tile. With `calm`, the terms of whole vectors are."""
+    cdef Py_ssize_t width = Kind[elem].lanes(), c
     cdef Vec[elem] first[TILE]
     cdef Vec[elem] second[TILE]
     cdef Vec[elem] scale[TILE]
     cdef Vec[elem] least[TILE]
-    cdef Vec[elem] v
-    cdef elem* place
     cdef size_t size = width * sizeof(elem)
-    cdef bint streaming = job.streaming and <size_t> y % size == 0 and job.y_stride * sizeof(elem) % size == 0
+    cdef bint aligned = <size_t> y % size == 0 and job.y_stride * sizeof(elem) % size == 0
+    cdef Columns tile = Columns(columns // width, columns % width, job.streaming and aligned)
     for c in range(vectors(columns, width)):
         pack_normalizers[elem](job.function, norms + c * width, &first[c], &second[c], &scale[c], &least[c], NULL)
-    for i in range(job.n - 1, -1, -1):
-        for c in range(vectors(columns, width)):
-            left = columns - c * width
-            p = x + i * job.x_stride + c * width
-            place = y + i * job.y_stride + c * width
-            if kept:
-                terms = <const char*> place
-            prefetch((<const char*> (p - ROWS_AHEAD * job.x_stride) if terms is NULL
-                      else <const char*> (place - ROWS_AHEAD * job.y_stride)))
-            if calm and left >= width:
-                v = result[elem](job.function, p, terms, width, first[c], second[c], scale[c], least[c], True)
-            else:
-                v = result[elem](job.function, p, terms, left, first[c], second[c], scale[c], least[c], False)
-            put[elem](place, left, v, streaming)
-    if streaming:
+    if job.function == LOG_SOFTMAX:                 # with literals, each loop has only what it needs
+        write_tile[elem](LOG_SOFTMAX, False, job, x, y, &tile, first, second, scale, least)
+    elif calm:
+        write_tile[elem](SOFTMAX, True, job, x, y, &tile, first, second, scale, least)
+    else:
+        write_tile[elem](SOFTMAX, False, job, x, y, &tile, first, second, scale, least)
+    if tile.streaming:
         store_fence()
 
 
@@ -202,28 +221,42 @@ cdef inline void pack_normalizers(
     least[0] = Kind[elem].pack(leasts)
 
 
+cdef bint sum_as_guessed(
+    const Job* job, const elem* x, Py_ssize_t columns, const double* e, Pair* totals
+) noexcept nogil:
+    """Pass 1 over a tile, for references that may not suit it."""
+    cdef bint suits = sum_columns[elem](x, job.x_stride, job.n, columns, e, totals)
+    cdef Py_ssize_t j
+    for j in range(columns):
+        suits = suits and totals[j].hi >= Kind[elem].least_sum()
+    return suits
+
+
 cdef bint sum_with_references(
-    const Job* job, const elem* x, elem* y, Py_ssize_t columns, double* guess, Pair* totals
+    const Job* job, const elem* x, Py_ssize_t columns, double* guess, Pair* totals
 ) noexcept nogil:
     """Pass 1 over a tile, and the references it takes. False: it has to be done column by column."""
+    cdef Py_ssize_t rows = min(job.n, BLOCK_VECTORS * Kind[elem].lanes()), j
     cdef double e[TILE_COLUMNS]
-    cdef char* terms = <char*> y if job.recipe.keep_terms else NULL
-    cdef Py_ssize_t j, terms_pitch = job.y_stride * 64 // Kind[elem].lanes()
-    cdef bint suits = False
-    for j in range(TILE_COLUMNS):
-        e[j] = 0 if guess[0] != guess[0] else guess[0]
-    if guess[0] == guess[0] and not job.recipe.largest_first:
-        suits = sum_columns[elem](x, job.x_stride, job.n, columns, e, terms, terms_pitch, totals)
-        for j in range(columns):
-            suits = suits and totals[j].hi >= Kind[elem].least_sum()
-    if not suits:
-        largest_of_columns[elem](x, job.x_stride, job.n, columns, e)
+    if job.recipe.largest_first:
+        rows = job.n
+    elif guess[0] == guess[0]:
+        for j in range(TILE_COLUMNS):
+            e[j] = guess[0]
+        if sum_as_guessed[elem](job, x, columns, e, totals):
+            return True
+        rows = job.n
+    while True:
+        largest_of_columns[elem](x, job.x_stride, rows, columns, e)
         guess[0] = -INFINITY
         for j in range(columns):
             e[j] = reference_for(e[j], Kind[elem].widest(), Kind[elem].margin())
             guess[0] = fmax(guess[0], e[j])
-        suits = sum_columns[elem](x, job.x_stride, job.n, columns, e, terms, terms_pitch, totals)
-    return suits
+        if rows == job.n:
+            return sum_columns[elem](x, job.x_stride, job.n, columns, e, totals)
+        if sum_as_guessed[elem](job, x, columns, e, totals):
+            return True
+        rows = job.n
 
 
 cdef void run_tile(
@@ -232,11 +265,10 @@ cdef void run_tile(
     """Both passes over a tile."""
     cdef Pair totals[TILE_COLUMNS]
     cdef Normalizer norms[TILE_COLUMNS]
-    cdef Job alone
     cdef Row[elem] row
     cdef Py_ssize_t j
     cdef double no_guess = NAN
-    cdef bint calm = True, settled = sum_with_references[elem](job, x, y, columns, guess, totals)
+    cdef bint calm = True, settled = sum_with_references[elem](job, x, columns, guess, totals)
     for j in range(TILE_COLUMNS):
         norms[j] = Normalizer(0, 0, 0, 0, 0, False)
     for j in range(columns):
@@ -247,10 +279,8 @@ cdef void run_tile(
             y[j * job.y_column_step] = log_sum[elem](&row, &norms[j])
     if not settled:
         guess[0] = NAN
-        alone = job[0]
-        alone.recipe.keep_terms = False
         for j in range(columns):
             row = row_of(x + j, job.x_stride, job.n)
-            run_row[elem](&alone, &row, y + j * job.y_column_step, &no_guess, NULL, <Pair*> space)
+            run_row[elem](job, &row, y + j * job.y_column_step, &no_guess, NULL, <Pair*> space)
     elif job.function != LOGSUMEXP:
-        write_columns[elem](job, x, y, columns, norms, job.recipe.keep_terms, calm)
+        write_columns[elem](job, x, y, columns, norms, calm)

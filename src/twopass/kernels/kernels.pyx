@@ -21,6 +21,7 @@ plan.pxi        from NumPy to jobs; which algorithm, when
 pairs.pxi       the pair in public: rows that are larger than one array
 measure.pxi     what the benchmarks need beside: single passes, the limit
 """
+from cpython.long cimport PyLong_AsLongAndOverflow
 from libc.math cimport INFINITY, NAN, fabs, floor, fma, fmax, fmin, frexp, isfinite, ldexp, nearbyint
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
@@ -28,7 +29,8 @@ from libc.string cimport memcpy
 
 from numpy cimport (
     NPY_DOUBLE, NPY_FLOAT, NPY_FLOAT16, PyArray_BYTES, PyArray_DIMS, PyArray_EMPTY, PyArray_ISCARRAY,
-    PyArray_ISCARRAY_RO, PyArray_NBYTES, PyArray_NDIM, PyArray_SAMESHAPE, PyArray_SIZE, PyArray_TYPE, import_array, ndarray,
+    PyArray_ISCARRAY_RO, PyArray_NBYTES, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, import_array,
+    ndarray, npy_intp,
 )
 
 from twopass import _api
@@ -54,23 +56,60 @@ include "measure.pxi"
 cdef Py_ssize_t QUICK = 1 << 19, LOCKED = 1 << 14
 
 
-cdef inline bint fits(ndarray out, ndarray x) noexcept:
-    """Whether the results for x can go to out as they come: x itself, or the like of it elsewhere."""
+cdef inline bint fits(ndarray out, int ndim, const npy_intp* shape, ndarray x) noexcept:
+    """Whether results of a shape can go to out as they come: it is x itself, or elsewhere."""
     cdef char* a = PyArray_BYTES(out)
     cdef char* b = PyArray_BYTES(x)
-    cdef Py_ssize_t size = PyArray_NBYTES(x)
-    return (PyArray_ISCARRAY(out) and PyArray_TYPE(out) == PyArray_TYPE(x) and PyArray_SAMESHAPE(out, x)
-            and (a == b or a + size <= b or b + size <= a))
+    cdef Py_ssize_t size = PyArray_NBYTES(out), x_size = PyArray_NBYTES(x)
+    cdef int d
+    if not (PyArray_ISCARRAY(out) and PyArray_TYPE(out) == PyArray_TYPE(x) and PyArray_NDIM(out) == ndim):
+        return False
+    for d in range(ndim):
+        if PyArray_DIMS(out)[d] != shape[d]:
+            return False
+    return a + size <= b or b + x_size <= a or (a == b and size == x_size)
 
 
 cdef dict NUMBERS = {name: number for number, name in enumerate(ALGORITHMS)} | {"auto": AUTO}
 
 
+cdef bint divide(
+    ndarray a, object axis, Py_ssize_t* outer, Py_ssize_t* n, Py_ssize_t* inner, npy_intp* kept
+) noexcept:
+    """The lengths of what comes before an axis, of the axis and of what comes behind, and the shape without it.
+    False: there is no such axis."""
+    cdef int ndim = PyArray_NDIM(a), overflow = 0, d
+    cdef long at
+    outer[0] = inner[0] = 1
+    n[0] = PyArray_SIZE(a)
+    if axis is None:
+        return True
+    if type(axis) is not int:
+        return False
+    at = PyLong_AsLongAndOverflow(axis, &overflow)
+    if at < 0:
+        at += ndim
+    if overflow != 0 or not 0 <= at < ndim:
+        return False
+    for d in range(ndim):
+        if d < at:
+            kept[d] = PyArray_DIMS(a)[d]
+            outer[0] *= kept[d]
+        elif d > at:
+            kept[d - 1] = PyArray_DIMS(a)[d]
+            inner[0] *= kept[d - 1]
+    n[0] = PyArray_DIMS(a)[at]
+    return True
+
+
 cdef object quick(int function, object x, object axis, object out, object algorithm, object threads):
-    """The common case without Python-level work: a contiguous array, over its last axis or all. None: not this case."""
+    """The common case without Python-level work: a contiguous array, over one axis or all. None: not this case."""
     cdef ndarray source, target
     cdef int dtype, ndim
     cdef bint done
+    cdef Py_ssize_t outer, inner
+    cdef npy_intp[MAX_DIMS] kept
+    cdef npy_intp* shape
     cdef Job job
     cdef object number = NUMBERS.get(algorithm) if type(algorithm) is str else None
     if (type(x) is not ndarray or not is_simple(<ndarray> x) or number is None
@@ -81,30 +120,30 @@ cdef object quick(int function, object x, object axis, object out, object algori
     ndim = PyArray_NDIM(source)
     if ndim == 0 or not 0 < PyArray_SIZE(source) < QUICK:
         return None
-    if axis is None:
-        job.n = PyArray_SIZE(source)
-    elif type(axis) is int and (axis == -1 or axis == ndim - 1):
-        job.n = PyArray_DIMS(source)[ndim - 1]
-    else:
+    if not divide(source, axis, &outer, &job.n, &inner, kept):
         return None
+    shape = PyArray_DIMS(source)
+    if function == LOGSUMEXP:
+        ndim = 0 if axis is None else ndim - 1
+        shape = kept
     if out is None:
-        if function == LOGSUMEXP:
-            ndim = 0 if axis is None else ndim - 1
-        target = PyArray_EMPTY(ndim, PyArray_DIMS(source), dtype, 0)
-    elif function != LOGSUMEXP and type(out) is ndarray and fits(<ndarray> out, source):
+        target = PyArray_EMPTY(ndim, shape, dtype, 0)
+    elif type(out) is ndarray and fits(<ndarray> out, ndim, shape, source):
         target = <ndarray> out
     else:
         return None
-    job.rows = PyArray_SIZE(source) // job.n
+    job.rows = job.shape[0] = outer
     job.x = PyArray_BYTES(source)
     job.y = PyArray_BYTES(target)
-    job.x_stride = job.y_stride = job.ndim = 1
-    job.columns = 0
-    job.shape[0] = job.rows
-    job.x_steps[0] = job.n * item_size(dtype)
-    job.y_steps[0] = item_size(dtype) if function == LOGSUMEXP else job.x_steps[0]
+    job.ndim = job.y_column_step = 1
+    job.columns = inner if inner > 1 else 0
+    job.x_stride = inner
+    job.y_stride = 1 if function == LOGSUMEXP else inner
+    job.x_steps[0] = job.n * inner * item_size(dtype)
+    job.y_steps[0] = inner * item_size(dtype) if function == LOGSUMEXP else job.x_steps[0]
     job.function = function
     choose(&job, dtype, number, job.x == job.y)
+    divide_columns(&job, dtype)
     if PyArray_SIZE(source) <= LOCKED:
         done = run_rows_of(dtype, &job, 0, job.rows)
     else:
@@ -112,7 +151,7 @@ cdef object quick(int function, object x, object axis, object out, object algori
             done = run_rows_of(dtype, &job, 0, job.rows)
     if not done:
         raise MemoryError(NO_SPACE)
-    return target[()] if function == LOGSUMEXP and ndim == 0 else target
+    return target[()] if out is None and ndim == 0 else target
 
 
 def softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):

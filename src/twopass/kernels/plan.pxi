@@ -33,15 +33,23 @@ cdef void choose(Job* job, int dtype, int algorithm, bint aliased) noexcept nogi
     cdef bint dense = job.y_stride == 1 or job.columns > 0
     cdef bint bypass = (job.function != LOGSUMEXP and not aliased and dense
                         and row_bytes * job.rows * max(1, job.columns) > STREAM * LLC)
-    cdef bint holds_terms = not aliased and dtype != NPY_FLOAT16 and dense
-    cdef bint fits_scratch = job.n <= SEGMENT and job.columns == 0
+    cdef bint holds_terms = not aliased and dtype != NPY_FLOAT16 and job.y_stride == 1
+    cdef bint fits_scratch = job.n <= SEGMENT
     if algorithm == AUTO:
         algorithm = 2 if bypass and not fits_scratch else 3
     job.recipe = RECIPES[algorithm]
-    if job.function != SOFTMAX or not (holds_terms or fits_scratch):
+    if job.function != SOFTMAX or job.columns > 0 or not (holds_terms or fits_scratch):
         job.recipe.keep_terms = False
     job.scratch = job.recipe.keep_terms and fits_scratch and (bypass or not holds_terms)
     job.streaming = bypass and (job.scratch or not job.recipe.keep_terms)
+
+
+cdef inline void divide_columns(Job* job, int dtype) noexcept nogil:
+    """From here on, `rows` counts tiles, where rows lie side by side."""
+    cdef Py_ssize_t wide
+    if job.columns > 0:
+        wide = tile_columns(job.n, 64 // max(4, item_size(dtype)))
+        job.rows *= (job.columns + wide - 1) // wide
 
 
 cdef enum Step:
@@ -77,7 +85,6 @@ cdef class Plan:
 
     def __cinit__(self, int function, ndarray x, ndarray y, int algorithm, bint aliased):
         cdef int d, last = x.ndim - 1
-        cdef Py_ssize_t width
         cdef Job* job = &self.job
         self.arrays = (x, y)
         self.elements = PyArray_SIZE(x)
@@ -101,9 +108,7 @@ cdef class Plan:
             job.ndim += 1
         job.function = function
         choose(job, self.dtype, algorithm, aliased)
-        if job.columns > 0:
-            width = tile_columns(job.n, 64 // max(4, item_size(self.dtype)))
-            job.rows *= (job.columns + width - 1) // width
+        divide_columns(job, self.dtype)
         self.pairs = <Pair*> malloc(max(1, segments(job.n)) * sizeof(Pair))
         if self.pairs is NULL:
             raise MemoryError(NO_SPACE)
