@@ -25,7 +25,8 @@ QUICK = [
     r"^functions\.Threads.*, [12], '16Mi'",
     r"^costs\.",
 ]
-ONE_ROUND = ("--attribute", "rounds=1")  # the median of a quarter of a second, not of two
+# Medians over three quarters of a second, minutes apart: a moment in which all is slow spoils one.
+ROUNDS = ("--attribute", "rounds=3", "--interleave-rounds")
 SOURCES = ["src", "meson.build", "pyproject.toml"]
 
 # npm package -> {its file: the end of the address that asv's page has}
@@ -77,7 +78,7 @@ def measure(commits: int, selection: list[str]) -> None:
     run("asv", "machine", "--yes", "--machine", MACHINE)
     options = [word for pattern in selection for word in ("--bench", pattern)]
     if selection:
-        options += ONE_ROUND
+        options += ROUNDS
     command = ("asv", "run", f"HASHFILE:{listing}", "--machine", MACHINE)
     run(*command, "--skip-existing-successful", *options)
 
