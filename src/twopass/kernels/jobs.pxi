@@ -93,7 +93,7 @@ cdef inline void run_row(
 
 
 cdef inline bint run_short_rows(
-    const Job* job, const elem* const* x, elem* const* y, double guess, bint* calm
+    const Job* job, const elem* const* x, elem* const* y, double guess, bint* calm, Py_ssize_t n
 ) noexcept nogil:
     """Both passes over GROUP rows of at most one block, whose terms stay where they are. False: the guess does not suit.
 
@@ -105,11 +105,11 @@ cdef inline bint run_short_rows(
     cdef Vec[double] rest[GROUP]
     cdef Frame[elem] frame = frame_for[elem](guess, NULL)
     cdef Vec[elem] seen = Kind[elem].splat(0), strays = seen
-    cdef Py_ssize_t width = Kind[elem].lanes(), count = vectors(job.n, width), r, k, left
+    cdef Py_ssize_t width = Kind[elem].lanes(), count = vectors(n, width), r, k, left
     cdef Pair totals[GROUP]
     for r in range(GROUP):
         for k in range(count):
-            left = job.n - k * width
+            left = n - k * width
             prefetch(<const char*> (x[r] + k * width) + AHEAD)
             if calm[0] and left >= width:
                 t[r * BLOCK_VECTORS + k] = counted[elem](x[r] + k * width, width, &frame, &strays, NULL, True)
@@ -127,7 +127,7 @@ cdef inline bint run_short_rows(
         if not totals[r].hi >= Kind[elem].least_sum():
             return False
     for r in range(GROUP):
-        finish_short_row[elem](job, x[r], y[r], &totals[r], &t[r * BLOCK_VECTORS], calm[0])
+        finish_short_row[elem](job, x[r], y[r], &totals[r], &t[r * BLOCK_VECTORS], calm[0], n)
     return True
 
 
@@ -149,10 +149,10 @@ cdef inline void join_group(
 
 
 cdef inline void finish_short_row(
-    const Job* job, const elem* x, elem* y, const Pair* total, const Vec[elem]* t, bint calm
+    const Job* job, const elem* x, elem* y, const Pair* total, const Vec[elem]* t, bint calm, Py_ssize_t n
 ) noexcept nogil:
     """What follows the sum of a row, whose terms are at hand."""
-    cdef Row[elem] row = row_of(x, 1, job.n)
+    cdef Row[elem] row = row_of(x, 1, n)
     cdef Normalizer norm
     cdef Py_ssize_t width = Kind[elem].lanes(), k, whole
     cdef Vec[elem] scale, least
@@ -160,14 +160,14 @@ cdef inline void finish_short_row(
     if job.function == LOGSUMEXP:
         y[0] = log_sum[elem](&row, &norm)
     elif job.function == LOG_SOFTMAX:
-        write_flat[elem](LOG_SOFTMAX, x, NULL, y, job.n, &norm, False, 0)
+        write_flat[elem](LOG_SOFTMAX, x, NULL, y, n, &norm, False, 0)
     else:
         scale, least = Kind[elem].splat(norm.scale), Kind[elem].splat(norm.least)
-        whole = job.n // width if calm and norm.calm else 0
+        whole = n // width if calm and norm.calm else 0
         for k in range(whole):
             vstore(y + k * width, t[k] * scale)
-        for k in range(whole, vectors(job.n, width)):
-            put[elem](y + k * width, job.n - k * width, vscaled(t[k], scale, least), False)
+        for k in range(whole, vectors(n, width)):
+            put[elem](y + k * width, n - k * width, vscaled(t[k], scale, least), False)
 
 
 cdef inline bint run_short_row(const Job* job, const elem* x, elem* y, double guess) noexcept nogil:
@@ -182,5 +182,5 @@ cdef inline bint run_short_row(const Job* job, const elem* x, elem* y, double gu
     total = join_lanes[elem](a, b, guess, NULL)
     if vtripped(seen, frame.limit) or not total.hi >= Kind[elem].least_sum():
         return False
-    finish_short_row[elem](job, x, y, &total, t, False)
+    finish_short_row[elem](job, x, y, &total, t, False, job.n)
     return True

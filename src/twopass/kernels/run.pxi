@@ -18,7 +18,10 @@ cdef void run_each_row(
             x[k] = <const elem*> (job.x + x_offset)
             y[k] = <elem*> (job.y + y_offset)
         if short and guess == guess and r >= alone and r + GROUP <= last:
-            if run_short_rows[elem](job, x, y, guess, &calm):
+            # With a literal the loops over a row are unrolled: worth it for the heads of attention.
+            if (run_short_rows[elem](job, x, y, guess, &calm, 64) if job.n == 64
+                    else run_short_rows[elem](job, x, y, guess, &calm, 128) if job.n == 128
+                    else run_short_rows[elem](job, x, y, guess, &calm, job.n)):
                 r += GROUP
                 continue
             alone = r + GROUP
