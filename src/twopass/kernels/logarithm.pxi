@@ -14,11 +14,12 @@ cdef inline void log_of_pair(const Pair* p, double* hi, double* lo) noexcept nog
     carried with its rounding error, so that the series has to supply only the digits from s^3 on.
     """
     cdef int k
+    cdef bint small
     cdef double m = frexp(p.hi, &k), rest, num, den, den_error, s, s_error, z, series, error, high, low, n
-    if m < 0.7071067811865476:
-        m *= 2
-        k -= 1
-    rest = ldexp(p.lo, -k)
+    small = m < 0.7071067811865476
+    m *= 1 + small                                              # no branch: it would be a toss-up
+    k -= small
+    rest = ldexp(p.lo, -k) if p.lo != 0 else 0
     num = m - 1
     den = two_sum(m, 1, &den_error)
     s = num / den

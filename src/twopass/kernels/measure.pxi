@@ -96,7 +96,7 @@ cdef double sweep(int index, const elem* x, elem* y, Py_ssize_t n) noexcept nogi
     cdef Normalizer norm = Normalizer(reference_for(4, Kind[elem].widest(), Kind[elem].margin()), 1, 0, 0, 0, True)
     cdef Py_ssize_t s
     cdef Pair pair
-    cdef bint streaming = n * sizeof(elem) > STREAM * LLC
+    cdef bint streaming = n * sizeof(elem) > LLC
     if index == 0:
         return largest[elem](&row, 0, n)
     cdef double found = 0

@@ -7,8 +7,8 @@ cdef double STREAM = 1.0
 def configure(*, l2, llc, stream=1.0):
     """Tell this build about the machine: cache sizes in bytes, and the number of its row in the table of targets.
 
-    Results of more than `stream` times the last-level cache bypass it. `auto` keeps terms in the place of results that
-    do not, and computes exponentials twice for those that do.
+    Results larger than the last-level cache bypass it, as long as no terms are kept in their place; `auto` does that
+    for results of up to `stream` times the last-level cache.
     """
     global L2, LLC, STREAM
     L2, LLC, STREAM = l2, llc, stream
@@ -29,18 +29,18 @@ cdef inline bint is_simple(ndarray a) noexcept:
 
 cdef void choose(Job* job, int dtype, int algorithm, bint aliased) noexcept nogil:
     """Fill in how the job is done. No choice changes a bit of the result."""
-    cdef double row_bytes = <double> job.n * item_size(dtype)
+    cdef double size = <double> job.n * item_size(dtype) * job.rows * max(1, job.columns)
     cdef bint dense = job.y_stride == 1 or job.columns > 0
-    cdef bint bypass = (job.function != LOGSUMEXP and not aliased and dense
-                        and row_bytes * job.rows * max(1, job.columns) > STREAM * LLC)
+    cdef bint bypass = job.function != LOGSUMEXP and not aliased and dense and size > LLC
+    cdef bint too_large = size > STREAM * LLC           # for terms in the place of results
     cdef bint holds_terms = not aliased and dtype != NPY_FLOAT16 and job.y_stride == 1
     cdef bint fits_scratch = job.n <= SEGMENT
     if algorithm == AUTO:
-        algorithm = 2 if bypass and not fits_scratch else 3
+        algorithm = 2 if too_large and not fits_scratch else 3
     job.recipe = RECIPES[algorithm]
     if job.function != SOFTMAX or job.columns > 0 or not (holds_terms or fits_scratch):
         job.recipe.keep_terms = False
-    job.scratch = job.recipe.keep_terms and fits_scratch and (bypass or not holds_terms)
+    job.scratch = job.recipe.keep_terms and fits_scratch and (too_large or not holds_terms)
     job.streaming = bypass and (job.scratch or not job.recipe.keep_terms)
 
 
