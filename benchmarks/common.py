@@ -31,6 +31,7 @@ SHAPES = {
     "16384x64": ((16384, 64), 1),
     "4096x1000": ((4096, 1000), 1),
     "1000x4096 axis 0": ((1000, 4096), 0),
+    "1000x250 axis 0": ((1000, 250), 0),  # no whole number of vectors
 }
 
 SAMPLE = 1 << 18  # elements: shorter calls are repeated until the clock can see them

@@ -104,6 +104,19 @@ def test_an_axis_and_the_same_axis_moved(target, function, dtype, shape):
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize(("dtype", "edge"), [("float32", 2.0**16), ("float64", 2.0**45)])
+@pytest.mark.parametrize("n", (16, 64, 100, 1000))
+def test_a_row_below_the_range_and_one_just_within(target, function, dtype, edge, n):
+    """The reference of one would do for the other, which has another one when it is alone."""
+    steps = np.linspace(0, 1, n)
+    x = np.array([6 - edge - steps, -1 - edge - 15 * steps] * 150, dtype)
+    alone = np.array([call(target, function, row) for row in x])
+    assert_same_bits(call(target, function, x), alone, "rows")
+    columns = call(target, function, np.ascontiguousarray(x.T), 0)
+    assert_same_bits(np.ascontiguousarray(np.transpose(columns)), alone, "columns")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("first", (-np.inf, -200.0, 200.0))
 def test_columns_that_are_not_what_their_first_block_promised(target, function, dtype, first):

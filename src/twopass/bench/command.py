@@ -21,7 +21,7 @@ INTERRUPTED = 130  # a shell's exit code after Ctrl-C
 
 # rounds of each case, and the seconds after which a slow case starts no further round
 QUICK = (5, 4.0)
-FULL = (9, 20.0)
+FULL = (15, 30.0)
 
 
 def bench(

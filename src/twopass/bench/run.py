@@ -108,7 +108,7 @@ def limit(module: Any, case: Case, x: Array, out: Array) -> Callable[[], object]
     def parts_of(array: Array) -> list[Array]:
         carrier = np.float32 if array.dtype == np.float16 else array.dtype
         rows = array.reshape(-1, case.shape[case.axis]).view(carrier)
-        return np.array_split(rows, case.threads, axis=int(len(rows) == 1))
+        return np.array_split(rows if len(rows) > 1 else rows[0], case.threads)
 
     inputs = parts_of(x)
     if case.function == "logsumexp":

@@ -236,7 +236,7 @@ cdef bint sum_with_references(
     const Job* job, const elem* x, Py_ssize_t columns, double* guess, Pair* totals
 ) noexcept nogil:
     """Pass 1 over a tile, and the references it takes. False: it has to be done column by column."""
-    cdef Py_ssize_t rows = min(job.n, BLOCK_VECTORS * Kind[elem].lanes()), j
+    cdef Py_ssize_t width = Kind[elem].lanes(), rows = min(job.n, BLOCK_VECTORS * width), j
     cdef double e[TILE_COLUMNS]
     if job.recipe.largest_first:
         rows = job.n
@@ -249,9 +249,10 @@ cdef bint sum_with_references(
     while True:
         largest_of_columns[elem](x, job.x_stride, rows, columns, e)
         guess[0] = -INFINITY
-        for j in range(columns):
+        for j in range(vectors(columns, width) * width):        # lanes that are left over, too: -inf is no reference
             e[j] = reference_for(e[j], Kind[elem].widest(), Kind[elem].margin())
             guess[0] = fmax(guess[0], e[j])
+        guess[0] = guess_from[elem](guess[0], NULL)
         if rows == job.n:
             return sum_columns[elem](x, job.x_stride, job.n, columns, e, totals)
         if sum_as_guessed[elem](job, x, columns, e, totals):

@@ -29,6 +29,13 @@ cdef inline double reference_for(double largest, double widest, double margin) n
     return nearbyint(fmax(fmin(largest, widest), -widest) * LOG2_E) - margin
 
 
+cdef inline double guess_from(double e, const elem* _) noexcept nogil:
+    """The reference of a row, for the next one to begin with. NaN, which is none, where it is so low that a row it suits
+    would be counted from elsewhere if it were alone (settle in algorithms.pxi)."""
+    cdef double lowest = reference_for(-INFINITY, Kind[elem].widest(), Kind[elem].margin())
+    return e if e >= lowest + Kind[elem].margin() - 1 - log2(Kind[elem].least_sum()) else NAN
+
+
 cdef inline double shift_for(double e, const elem* _) noexcept nogil:
     return Kind[elem].magic() + Kind[elem].calm() - e
 

@@ -64,13 +64,13 @@ cdef inline bint sum_row(
     if sum_segments[elem](row, 0, count, &job.recipe, guess[0], terms, pairs):
         total[0] = merge_all(pairs, count)
         if total.hi >= Kind[elem].least_sum():
-            guess[0] = total.e
+            guess[0] = guess_from[elem](total.e, NULL)
             return True
     guess[0] = NAN
     if not sum_segments[elem](row, 0, count, &job.recipe, NAN, terms, pairs):
         return False
     total[0] = merge_all(pairs, count)
-    guess[0] = total.e
+    guess[0] = guess_from[elem](total.e, NULL)
     return True
 
 

@@ -22,7 +22,7 @@ pairs.pxi       the pair in public: rows that are larger than one array
 measure.pxi     what the benchmarks need beside: single passes, the limit
 """
 from cpython.long cimport PyLong_AsLongAndOverflow
-from libc.math cimport INFINITY, NAN, fabs, floor, fma, fmax, fmin, frexp, isfinite, ldexp, nearbyint
+from libc.math cimport INFINITY, NAN, fabs, floor, fma, fmax, fmin, frexp, isfinite, ldexp, log2, nearbyint
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy

@@ -19,7 +19,7 @@ def limit(ndarray x, ndarray out):
         The maximum: what the first reading is good for.
     """
     _check_pass(x, out)
-    cdef Py_ssize_t n = x.shape[x.ndim - 1], size = PyArray_SIZE(x)
+    cdef Py_ssize_t size = PyArray_SIZE(x), n = x.shape[x.ndim - 1] if x.ndim > 0 else size
     cdef double found
     if n < SEGMENT:
         n *= SEGMENT // n           # several rows at a time: the same traffic, without a cost for each

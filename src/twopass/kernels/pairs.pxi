@@ -101,7 +101,7 @@ cdef Job chunk_job(ndarray x, ndarray y):
     for d in range(job.ndim):
         job.shape[d], job.x_steps[d], job.y_steps[d] = x.shape[d], x.strides[d], y.strides[d]
         job.rows *= x.shape[d]
-    job.streaming = job.y_stride == 1 and PyArray_NBYTES(y) > STREAM * LLC
+    job.streaming = job.y_stride == 1 and PyArray_NBYTES(y) > LLC
     return job
 
 

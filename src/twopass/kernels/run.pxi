@@ -9,7 +9,8 @@ cdef void run_each_row(
     cdef elem* y[GROUP]
     cdef Py_ssize_t r = first, alone = first, k, x_offset, y_offset
     cdef bint calm = True
-    cdef bint short = (job.n <= BLOCK_VECTORS * Kind[elem].lanes() and job.x_stride == 1 and job.y_stride == 1
+    cdef Py_ssize_t block = BLOCK_VECTORS * Kind[elem].lanes()
+    cdef bint short = (job.n <= block and job.x_stride == 1 and job.y_stride == 1
                        and not job.recipe.largest_first and not job.recipe.eager
                        and (job.recipe.keep_terms or job.function != SOFTMAX))
     while r < last:
@@ -18,9 +19,9 @@ cdef void run_each_row(
             x[k] = <const elem*> (job.x + x_offset)
             y[k] = <elem*> (job.y + y_offset)
         if short and guess == guess and r >= alone and r + GROUP <= last:
-            # With a literal the loops over a row are unrolled: worth it for the heads of attention.
-            if (run_short_rows[elem](job, x, y, guess, &calm, 64) if job.n == 64
-                    else run_short_rows[elem](job, x, y, guess, &calm, 128) if job.n == 128
+            # With a literal the loops over a row are unrolled: worth it for 64 and 128 floats, the heads of attention.
+            if (run_short_rows[elem](job, x, y, guess, &calm, block // 2) if job.n == block // 2
+                    else run_short_rows[elem](job, x, y, guess, &calm, block) if job.n == block
                     else run_short_rows[elem](job, x, y, guess, &calm, job.n)):
                 r += GROUP
                 continue
