@@ -22,13 +22,13 @@ FAN_IN = 16  # as in twopass.dask
 
 @dataclass(frozen=True)
 class Constants:
-    """What --measure found on two busy AVX-512 cores, but for the last two. Seconds and bytes."""
+    """What --measure found on two AVX-512 cores, but for the last two. Seconds and bytes."""
 
-    sum: float = 0.34e-9  # an element
-    apply: float = 0.95e-9  # into new memory
-    task: float = 1.0e-3  # the scheduler's time for a task
-    merge: float = 0.03e-3  # adding up 16 states
-    message: float = 11e-3  # from the end of a task to the start of one on another worker
+    sum: float = 0.14e-9  # an element
+    apply: float = 1.1e-9  # into new memory
+    task: float = 0.6e-3  # the scheduler's time for a task
+    merge: float = 0.024e-3  # adding up 16 states
+    message: float = 5.2e-3  # from the end of a task to the start of one on another worker
     move: float = 4e-9  # an element read or written, at 1 GB/s a worker: assumed
     message_bytes: int = 1000  # a state of 48 bytes with all that is packed around it: assumed
 
