@@ -61,20 +61,20 @@ cdef inline const char* kept_at(const char* terms, Py_ssize_t offset) noexcept n
 
 
 cdef inline Vec[elem] block_sum(
-    const elem* x, Py_ssize_t step, Py_ssize_t left, const Frame[elem]* frame, Vec[elem]* seen,
-    char* terms, Py_ssize_t terms_step, bint calm
+    const elem* x, const Frame[elem]* frame, Vec[elem]* seen, char* terms, bint calm
 ) noexcept nogil:
-    """The sum of eight vectors that lie `step` elements apart, lane by lane."""
+    """The sum of a block side by side, lane by lane."""
+    cdef Py_ssize_t width = Kind[elem].lanes()
     cdef Vec[elem] a, b, c
-    a = counted[elem](x, left, frame, seen, terms, calm)
-    a = a + counted[elem](x + step, left, frame, seen, at(terms, terms_step), calm)
-    b = counted[elem](x + 2 * step, left, frame, seen, at(terms, 2 * terms_step), calm)
-    b = b + counted[elem](x + 3 * step, left, frame, seen, at(terms, 3 * terms_step), calm)
+    a = counted[elem](x, width, frame, seen, terms, calm)
+    a = a + counted[elem](x + width, width, frame, seen, at(terms, 64), calm)
+    b = counted[elem](x + 2 * width, width, frame, seen, at(terms, 128), calm)
+    b = b + counted[elem](x + 3 * width, width, frame, seen, at(terms, 192), calm)
     a = a + b
-    b = counted[elem](x + 4 * step, left, frame, seen, at(terms, 4 * terms_step), calm)
-    b = b + counted[elem](x + 5 * step, left, frame, seen, at(terms, 5 * terms_step), calm)
-    c = counted[elem](x + 6 * step, left, frame, seen, at(terms, 6 * terms_step), calm)
-    c = c + counted[elem](x + 7 * step, left, frame, seen, at(terms, 7 * terms_step), calm)
+    b = counted[elem](x + 4 * width, width, frame, seen, at(terms, 256), calm)
+    b = b + counted[elem](x + 5 * width, width, frame, seen, at(terms, 320), calm)
+    c = counted[elem](x + 6 * width, width, frame, seen, at(terms, 384), calm)
+    c = c + counted[elem](x + 7 * width, width, frame, seen, at(terms, 448), calm)
     return a + (b + c)
 
 
@@ -148,7 +148,7 @@ cdef inline Py_ssize_t sum_calm_blocks(
     while i + block <= n:
         prefetch_block[elem](x + i)
         seen = Kind[elem].splat(0)
-        total = block_sum[elem](x + i, width, width, &frame, &seen, at(terms, i * term_size), 64, True)
+        total = block_sum[elem](x + i, &frame, &seen, at(terms, i * term_size), True)
         if vstrayed(seen):
             break
         add_block[elem](total, a, b)
@@ -199,7 +199,7 @@ cdef inline bint sum_segment(
         if terms is not NULL:
             target = terms + (i - start) * term_size
         if count == block:
-            total = block_sum[elem](x, width, width, &frame, &seen, target, 64, False)
+            total = block_sum[elem](x, &frame, &seen, target, False)
         else:
             total = partial_block_sum[elem](x, count, &frame, &seen, t, target)
         if vtripped(seen, frame.limit):
