@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -453,11 +454,30 @@ def test_chart_suffixes(tmp_path):
     assert "<svg" in path.read_text(encoding="utf-8")
 
 
-def test_interrupted_run_keeps_what_is_complete(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def command():
     for package in ("matplotlib", "rich", "threadpoolctl"):
         pytest.importorskip(package)
     from twopass.bench import command
 
+    return command
+
+
+def test_a_case_is_measured_again_where_auto_lags(monkeypatch, command):
+    case, lags = Case("softmax", (64,)), iter([2.0, 1.0])
+
+    def races(*arguments, **options):
+        results = Result(AUTO, "t", 1, (next(lags),)), Result("two_pass", "t", 1, (1.0,))
+        return [Measured(case, results)]
+
+    monkeypatch.setattr(command, "run", races)
+    record = SimpleNamespace(quick=True, peers=[])
+    item = command._measure_until_sure(record, [], case, None, None, None)
+    assert item.results[0].rounds == (2.0, 1.0)
+    assert item.lag("t") == 1
+
+
+def test_interrupted_run_keeps_what_is_complete(tmp_path, monkeypatch, capsys, command):
     target = FakeTarget("generic")
     sizes = [Case("softmax", (n,)) for n in (64, 256, 1024)]
     monkeypatch.setattr(command, "row_cases", lambda function, quick: sizes)

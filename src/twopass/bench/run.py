@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -55,9 +55,21 @@ class Measured:
                 return result.best / self.case.size * 1e9
         raise KeyError(f"{name!r} on {target!r} was not measured")
 
+    def lag(self, target: str) -> float:
+        """Time of ``"auto"`` over that of the best single algorithm."""
+        return self.ns(AUTO, target) / min(
+            self.ns(name, target) for name in self.algorithms(target) if name != AUTO
+        )
+
     def best_peer(self) -> str | None:
         """Name of the fastest peer; ``None`` when none took part."""
         return min(self.peers, key=self.ns, default=None)
+
+    def and_again(self, other: "Measured") -> "Measured":
+        """Join the rounds of two races of one case."""
+        pairs = zip(self.results, other.results, strict=True)
+        joined = (replace(one, rounds=one.rounds + two.rounds) for one, two in pairs)
+        return Measured(self.case, tuple(joined))
 
     def efficiency(self, name: str, target: str) -> float:
         """Time of the limit over the time achieved; one is the best that memory allows."""
