@@ -1,12 +1,13 @@
 """``twopass bench``: measure, print tables, write the chart and the JSON file."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from threadpoolctl import threadpool_limits
 
 from twopass._detect import detect
@@ -77,7 +78,7 @@ def _affordable(function: str, quick: bool, errors: Console) -> list[Case]:
 
 def _measure(record: Record, targets: Sequence[Any], cases: list[Case], errors: Console) -> None:
     """Fill the record, case by case; Ctrl-C keeps those that are complete."""
-    rounds, _ = QUICK if record.quick else FULL
+    rounds, budget = QUICK if record.quick else FULL
     contenders = sum(len(target.module.ALGORITHMS) + 2 for target in targets) + len(record.peers)
     steps = contenders * (rounds + 1)
     columns = (TextColumn("{task.description:<24.24}"), BarColumn(), TimeElapsedColumn())
@@ -86,41 +87,33 @@ def _measure(record: Record, targets: Sequence[Any], cases: list[Case], errors: 
             task = bar.add_task("", total=steps * len(cases))
             for i, case in enumerate(cases):
                 bar.update(task, completed=steps * i, description=case.label)
-                record.measured.append(
-                    _measure_until_sure(record, targets, case, bar, task, errors)
+                race = partial(
+                    run,
+                    [case],
+                    targets,
+                    record.peers,
+                    rounds=rounds,
+                    budget=budget,
+                    tick=lambda: bar.advance(task),
+                    skipped=lambda name, error: errors.print(f"{name} left out: {error}"),
                 )
+                record.measured.append(_until_sure(race))
         record.complete = True
     except KeyboardInterrupt:
         kept = f"{len(record.measured)} of {len(cases)} inputs were measured and are kept"
         errors.print(f"interrupted: {kept}")
 
 
-def _measure_until_sure(
-    record: Record, targets: Sequence[Any], case: Case, bar: Progress, task: TaskID, errors: Console
-) -> Measured:
-    """Measure a case; again, with all who took part, while ``auto`` looks like a bad choice.
+def _until_sure(race: Callable[[], Iterator[Measured]]) -> Measured:
+    """Race a case; again, with all who took part, while ``auto`` looks like a bad choice.
 
     On a busy machine, one of two contenders that run the same code can be 1.5 times slower.
     """
-    rounds, budget = QUICK if record.quick else FULL
-
-    def once() -> Measured:
-        (item,) = run(
-            [case],
-            targets,
-            record.peers,
-            rounds=rounds,
-            budget=budget,
-            tick=lambda: bar.advance(task),
-            skipped=lambda name, error: errors.print(f"{name} left out: {error}"),
-        )
-        return item
-
-    item = once()
+    item = next(race())
     for _ in range(AGAIN):
         if all(item.lag(target) <= SUSPICIOUS for target in item.targets):
             break
-        item = item.and_again(once())
+        item = item.and_again(next(race()))
     return item
 
 

@@ -24,6 +24,10 @@ cdef inline Py_ssize_t tile_columns(Py_ssize_t n, Py_ssize_t width) noexcept nog
     return width * max(1, min(TILE, TILE_ELEMENTS // (n * width)))
 
 
+cdef inline Py_ssize_t tiles(const Job* job, Py_ssize_t wide) noexcept nogil:
+    return (job.columns + wide - 1) // wide
+
+
 cdef inline Vec[elem] column_sum(
     const elem* x, Py_ssize_t step, Py_ssize_t count, Py_ssize_t left, const Frame[elem]* frame, Vec[elem]* seen, bint calm
 ) noexcept nogil:

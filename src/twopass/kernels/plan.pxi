@@ -46,10 +46,8 @@ cdef void choose(Job* job, int dtype, int algorithm, bint aliased) noexcept nogi
 
 cdef inline void divide_columns(Job* job, int dtype) noexcept nogil:
     """From here on, `rows` counts tiles, where rows lie side by side."""
-    cdef Py_ssize_t wide
     if job.columns > 0:
-        wide = tile_columns(job.n, 64 // max(4, item_size(dtype)))
-        job.rows *= (job.columns + wide - 1) // wide
+        job.rows *= tiles(job, tile_columns(job.n, 64 // max(4, item_size(dtype))))
 
 
 cdef enum Step:

@@ -36,11 +36,11 @@ cdef void run_each_tile(
     const Job* job, Py_ssize_t first, Py_ssize_t last, char* pairs, const elem* _
 ) noexcept nogil:
     cdef double guess = NAN
-    cdef Py_ssize_t wide = tile_columns(job.n, Kind[elem].lanes()), tiles = (job.columns + wide - 1) // wide
+    cdef Py_ssize_t wide = tile_columns(job.n, Kind[elem].lanes()), count = tiles(job, wide)
     cdef Py_ssize_t t, column, x_offset, y_offset
     for t in range(first, last):
-        locate(job, t // tiles, &x_offset, &y_offset)
-        column = t % tiles * wide
+        locate(job, t // count, &x_offset, &y_offset)
+        column = t % count * wide
         run_tile[elem](job, <const elem*> (job.x + x_offset) + column,
                        <elem*> (job.y + y_offset) + column * job.y_column_step,
                        min(wide, job.columns - column), &guess, pairs)

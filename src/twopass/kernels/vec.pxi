@@ -27,7 +27,6 @@ cdef extern from "vec.hpp" nogil:
         @staticmethod
         double calm_sum()                         # their results are normal in a row that sums up to this at most
         @staticmethod
-        @staticmethod
         double widest()                           # |x| up to which the argument reduction is exact enough
         @staticmethod
         double margin()                           # exponents of terms: of the largest one, at least;
