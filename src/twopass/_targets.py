@@ -108,7 +108,7 @@ class Kernels(Protocol):
     ALGORITHMS: tuple[str, ...]
     PASSES: tuple[str, ...]
 
-    def configure(self, *, l2: int, llc: int, **tuning: Any) -> None: ...
+    def configure(self, *, llc: int, **tuning: Any) -> None: ...
     def limit(self, x: NDArray[Any], out: NDArray[Any]) -> None: ...
     def extexp(self, x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]: ...
     def run_pass(self, name: str, x: NDArray[Any], out: NDArray[Any]) -> None: ...
@@ -208,7 +208,7 @@ def compiled() -> frozenset[str]:
 
 @cache
 def load(name: str) -> Kernels:
-    """Import the module of a target that this CPU supports, and tell it the cache sizes."""
+    """Import the module of a target that this CPU supports, and tell it the size of the cache."""
     row, cpu = TABLE[NAMES.index(name)], detect()
     try:
         module = import_module(f"twopass._{name}")
@@ -224,7 +224,7 @@ def load(name: str) -> Kernels:
 
 def settings(row: Row, cpu: Cpu) -> dict[str, Any]:
     """Return what a target's module is told about a CPU: the arguments of its configure()."""
-    return {"l2": cpu.l2, "llc": min(cpu.llc, LLC_SHARE), **row.tuning}
+    return {"llc": min(cpu.llc, LLC_SHARE), **row.tuning}
 
 
 @cache

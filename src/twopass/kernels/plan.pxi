@@ -1,17 +1,17 @@
 # From NumPy arrays to jobs.
 
-cdef Py_ssize_t L2 = 1 << 20, LLC = 32 << 20        # set once by configure()
+cdef Py_ssize_t LLC = 32 << 20        # set once by configure()
 cdef double STREAM = 1.0
 
 
-def configure(*, l2, llc, stream=1.0):
-    """Tell this build about the machine: cache sizes in bytes, and the number of its row in the table of targets.
+def configure(*, llc, stream=1.0):
+    """Tell this build about the machine: the last-level cache in bytes, and the number of its row in the table of targets.
 
     Results larger than the last-level cache bypass it, as long as no terms are kept in their place; `auto` does that
     for results of up to `stream` times the last-level cache.
     """
-    global L2, LLC, STREAM
-    L2, LLC, STREAM = l2, llc, stream
+    global LLC, STREAM
+    LLC, STREAM = llc, stream
 
 
 NO_SPACE = "no memory for the work space of a row"
