@@ -100,6 +100,83 @@ def test_logsumexp_keeps_what_is_added_to_one(target, algorithm, dtype, x, about
         assert abs(got - want) <= min(4 * np.spacing(want), want / 2), (got, want)
 
 
+# Rows whose probabilities add up to about 1, where the maximum is far from 0, near it or several times there.
+NORMALISED = [
+    [0.5, 0.5],
+    [0.25, 0.25, 0.25, 0.25],
+    [1 / 3, 1 / 3, 1 / 3, 1e-22],
+    [0.6, 0.4],
+    [0.9, 0.1],
+    [0.999, 0.001],
+    [1 - 1e-9, 1e-9],
+    [0.01] * 100,
+    np.arange(1, 201) / 20_100,
+    [*([0.125] * 8), *([1e-30] * 400)],
+    [0.5, 0.5, *([1e-12] * 70_000)],
+]
+
+
+def layouts(x):
+    """The same row along the last axis, along the first, with a stride, and among others."""
+    yield x
+    yield np.tile(x[:, None], (1, 21))
+    yield np.repeat(x, 3)[::3]
+    yield np.tile(x, (9, 1)).T
+
+
+@pytest.mark.parametrize("algorithm", ("two_pass", "online", "three_pass_recompute"))
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("p", NORMALISED, ids=lambda p: f"{p[0]:.3g}_{len(p)}")
+def test_logsumexp_of_log_probabilities(target, algorithm, dtype, p):
+    """A result near 0 is none of a maximum near 0."""
+    row = np.log(p).astype(dtype)
+    want = exact("logsumexp", row)
+    for x in layouts(row):
+        got = np.asarray(call(target, "logsumexp", x, 0, algorithm=algorithm))
+        assert_accurate("logsumexp", row, got.ravel()[0], want=want)
+        assert (got == got.ravel()[0]).all()
+
+
+def test_ties_at_the_top_are_counted(target):
+    """Equal log-probabilities: what is left is the rounding of ln 2, which is known."""
+    ln_2 = np.log(2.0)
+    for count in (2, 4, 1024):
+        got = target.logsumexp(np.full(count, -np.log2(count) * ln_2))
+        assert got == pytest.approx(np.log2(count) * 2.3190468138462996e-17, rel=1e-9)
+
+
+CONFIDENT = (13.0, 15.25, 16.0, 17.5, 20.0, 33.0, 35.0, 36.5, 60.0, 900.0)
+
+
+@pytest.mark.parametrize("dtype", ("float32", "float64"))
+@pytest.mark.parametrize("n", (2, 4, 17, 150, 1000, 70_001))
+def test_log_softmax_of_an_element_that_is_nearly_all(target, dtype, n):
+    """Rounding the exponential of the element itself does not show: as good as x - max - log(sum)."""
+    eps = np.finfo(dtype).eps
+    for gap in CONFIDENT:
+        row = (hard("normal_3", n, "float64") - 700.25).astype(dtype)
+        place = n // 2
+        row[place] = row.max() + dtype_step(gap, row[place])
+        others = np.delete(row, place).astype(np.longdouble) - row[place]
+        want = -np.log1p(np.exp(others).sum())
+        for x in layouts(row):
+            for out in (None, x.copy(order="K")):
+                got = target.log_softmax(x if out is None else out, axis=0, out=out)[place]
+                near = abs(want) < 4 * eps
+                assert (abs(got - want) <= (0.51 if near else 2) * eps).all(), (gap, got, want)
+
+
+def dtype_step(gap, like):
+    """`gap` as something that can be added without rounding."""
+    return np.round(gap / np.spacing(abs(like))) * np.spacing(abs(like))
+
+
+def test_log_softmax_of_all_there_is(target):
+    """What SciPy's subtraction of the maximum keeps: not -5.4e-8."""
+    x = np.float32([-700.25, -1000.5, 800.125, -2000.0])
+    np.testing.assert_array_equal(target.log_softmax(x), x - x[2])
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_hundred_thousand_equal_halves(target, algorithm):
     """float16 sums are not added up in float16, and a subnormal result is no zero."""

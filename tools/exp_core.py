@@ -1,7 +1,7 @@
 """The largest error of the exponential (ExtExp) over all float32 values, for each target.
 
-An error is counted in units in the last place (ULP) of the exact m = e^x / 2^n. The comparison is
-with NumPy's float64 exponential of the exactly reduced argument, good to 2^-28 ULP of float32.
+An error is counted in units in the last place (ULP) of the exact m = e^x / 2^n, and in eps, relative to
+m: what the error bound of softmax is made of. The comparison is with NumPy's float64 exponential of the exactly reduced argument, good to 2^-28 ULP of float32.
 """
 
 import argparse
@@ -28,10 +28,11 @@ def main() -> None:
     step = parser.parse_args().step
     modules = {t.name: t.module for t in twopass.targets().values() if not t.obstacle}
     worst = {(name, limit): (0.0, 0.0) for name in modules for limit in LIMITS}
+    relative = dict.fromkeys(modules, 0.0)
     count = 0
     for limit, x in values(step):
         count += x.size
-        known: list[tuple[np.ndarray, np.ndarray, tuple[float, float]]] = []
+        known: list[tuple[np.ndarray, np.ndarray, tuple[float, float, float]]] = []
         for name, module in modules.items():
             if name == "generic" and limit > LIMITS[1]:
                 continue  # it shifts such rows by their maximum
@@ -42,15 +43,16 @@ def main() -> None:
             if found is None:
                 found = largest_error(x, m, n)
                 known.append((m, n, found))
-            worst[name, limit] = max(worst[name, limit], found)
+            worst[name, limit] = max(worst[name, limit], found[:2])
+            relative[name] = max(relative[name], found[2])
     print(f"{count:,} values, every {step}. of those with |x| <= {LIMITS[-1]:g}\n")
-    print("| target |" + "".join(f" abs(x) <= {limit:g} |" for limit in LIMITS))
-    print("|---|" + "---|" * len(LIMITS))
+    print("| target |" + "".join(f" abs(x) <= {limit:g} |" for limit in LIMITS) + " relative |")
+    print("|---|" + "---|" * (len(LIMITS) + 1))
     for name in modules:
         cells = [max(worst[name, low] for low in LIMITS[: i + 1]) for i in range(len(LIMITS))]
         shown = cells[:2] if name == "generic" else cells
         texts = [f"{error:.4f} ULP at {x!r}" for error, x in shown] + ["-"] * (3 - len(shown))
-        print(f"| {name} | " + " | ".join(texts) + " |")
+        print(f"| {name} | " + " | ".join(texts) + f" | {relative[name]:.4f} eps |")
 
 
 def values(step: int) -> Iterator[tuple[float, np.ndarray]]:
@@ -65,13 +67,14 @@ def values(step: int) -> Iterator[tuple[float, np.ndarray]]:
         start = end
 
 
-def largest_error(x: np.ndarray, m: np.ndarray, n: np.ndarray) -> tuple[float, float]:
+def largest_error(x: np.ndarray, m: np.ndarray, n: np.ndarray) -> tuple[float, float, float]:
     n64 = n.astype(np.float64)
     exact = np.exp((x - n64 * LN2_HIGH) - n64 * LN2_LOW)
     errors = abs(m - exact)
+    relative = (errors / exact).max() * 2.0**23
     errors *= np.where(exact < 1, 2.0**24, 2.0**23)
     i = int(errors.argmax())
-    return float(errors[i]), float(x[i])
+    return float(errors[i]), float(x[i]), float(relative)
 
 
 if __name__ == "__main__":

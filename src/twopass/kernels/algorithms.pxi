@@ -76,25 +76,35 @@ cdef double exact_largest(const Row[elem]* row) noexcept nogil:
     return most
 
 
-cdef double log_sum_near_zero(const Row[elem]* row) noexcept nogil:
-    """log(sum(exp(x))) as max + log1p(rest) for a row whose maximum is nearly 0: a sum with the 1 of the maximum in
-    it has rounded the rest away."""
+cdef double log_sum_near_zero(const Row[elem]* row, double value) noexcept nogil:
+    """log(sum(exp(x))), known to be nearly 0, from the largest elements and the rest: max + log(count + rest / e^max).
+
+    The sum itself is nearly 1 and has rounded away what tells it from 1. Where the rest outweighs the largest elements,
+    rounding their exponentials matters more, and the logarithm of the sum is as good as any.
+    """
     cdef Row[elem] others = row[0]
     cdef Recipe recipe = Recipe(False, False, False)
     cdef Total total = empty_total()
-    cdef Pair part
-    cdef Py_ssize_t i, s
-    cdef double rest
-    others.skip = 0
-    for i in range(1, row.n):
-        if scalar(row.x[i * row.stride]) > scalar(row.x[others.skip * row.stride]):
-            others.skip = i
+    cdef Pair part, sum
+    cdef Py_ssize_t i, s, start, count = 0
+    cdef double most, top, error
+    others.skip = most = largest[elem](row, 0, row.n)
+    for i in range(row.n):
+        count += scalar(row.x[i * row.stride]) == most
+    top = term_of[elem](most, 0, NULL)
+    if count * top < 0.5:
+        return value
     for s in range(segments(row.n)):
-        sum_segments[elem](&others, s, s + 1, &recipe, NAN, NULL, &part - s)
+        start = s * SEGMENT
+        part.e = NAN
+        sum_segment[elem](&others, start, min(row.n, start + SEGMENT), NULL, False, &part)
         add_pair(&total, part)
     part = pair_of(&total, 0)
-    rest = part.hi + part.lo
-    return scalar(row.x[others.skip * row.stride]) + (rest - 0.5 * rest * rest)
+    sum.e = 0
+    sum.hi = two_sum(count, (part.hi + part.lo) / top, &sum.lo)
+    log_of_pair(&sum, &part.hi, &part.lo)
+    most = two_sum(most, part.hi, &error)
+    return most + (error + part.lo)
 
 
 cdef inline void find_normalizer(
@@ -104,6 +114,7 @@ cdef inline void find_normalizer(
     cdef double error
     cdef Pair total
     norm.e = sum.e
+    norm.total = sum.hi + sum.lo
     norm.scale = norm.least = norm.hi = norm.lo = 0
     norm.calm = sum.hi <= Kind[elem].calm_sum()
     if function == SOFTMAX:
@@ -147,7 +158,7 @@ cdef bint settle(
     if isfinite(most):
         row.shift = origin_for[elem](most, NULL)
         return False
-    norm[0] = Normalizer(0, NAN, NAN, most, 0, False)           # the usual formulas then give scipy's special values
+    norm[0] = Normalizer(0, NAN, NAN, NAN, most, 0, False)      # the usual formulas then give scipy's special values
     return True
 
 

@@ -160,9 +160,9 @@ cdef struct Columns:                # of a tile, in pass 2
 
 cdef inline void write_tile(
     int function, bint calm, const Job* job, const elem* x, elem* y, const Columns* tile,
-    const Vec[elem]* first, const Vec[elem]* second, const Vec[elem]* scale, const Vec[elem]* least
+    const Vec[elem]* first, const Vec[elem]* second, const Vec[elem]* scale, const Vec[elem]* least, Vec[elem]* top
 ) noexcept nogil:
-    """Pass 2 over a tile, from the last row of memory to the first."""
+    """Pass 2 over a tile, from the last row of memory to the first. Leaves the columns' maxima in `top`, for log_softmax."""
     cdef Py_ssize_t width = Kind[elem].lanes(), i, c
     cdef const elem* p
     cdef elem* place
@@ -171,11 +171,15 @@ cdef inline void write_tile(
         place = y + i * job.y_stride
         for c in range(tile.whole):
             prefetch(p + (c * width - ROWS_AHEAD * job.x_stride))
+            if function == LOG_SOFTMAX:
+                top[c] = vmax(vload(p + c * width), top[c])
             put[elem](place + c * width, width,
                       result[elem](function, p + c * width, NULL, width, first[c], second[c], scale[c], least[c], calm),
                       tile.streaming)
         if tile.rest > 0:
             c = tile.whole
+            if function == LOG_SOFTMAX:
+                top[c] = vmax(fetch[elem](p + c * width, tile.rest), top[c])
             put[elem](place + c * width, tile.rest,
                       result[elem](function, p + c * width, NULL, tile.rest, first[c], second[c], scale[c], least[c], False),
                       False)
@@ -190,17 +194,26 @@ cdef void write_columns(
     cdef Vec[elem] second[TILE]
     cdef Vec[elem] scale[TILE]
     cdef Vec[elem] least[TILE]
+    cdef Vec[elem] top[TILE]
+    cdef double tops[TILE_COLUMNS]
+    cdef Py_ssize_t j
     cdef size_t size = width * sizeof(elem)
     cdef bint aligned = <size_t> y % size == 0 and job.y_stride * sizeof(elem) % size == 0
     cdef Columns tile = Columns(columns // width, columns % width, job.streaming and aligned)
     for c in range(vectors(columns, width)):
         pack_normalizers[elem](job.function, norms + c * width, &first[c], &second[c], &scale[c], &least[c], NULL)
+        top[c] = Kind[elem].splat(-INFINITY)
     if job.function == LOG_SOFTMAX:                 # with literals, each loop has only what it needs
-        write_tile[elem](LOG_SOFTMAX, False, job, x, y, &tile, first, second, scale, least)
+        write_tile[elem](LOG_SOFTMAX, False, job, x, y, &tile, first, second, scale, least, top)
+        for c in range(vectors(columns, width)):
+            Kind[elem].unpack(tops + c * width, top[c])
+        for j in range(columns):
+            if is_nearly_all[elem](tops[j], &norms[j], NULL):
+                write_nearly_all[elem](tops[j], y + j, job.n, job.y_stride, &norms[j])
     elif calm:
-        write_tile[elem](SOFTMAX, True, job, x, y, &tile, first, second, scale, least)
+        write_tile[elem](SOFTMAX, True, job, x, y, &tile, first, second, scale, least, NULL)
     else:
-        write_tile[elem](SOFTMAX, False, job, x, y, &tile, first, second, scale, least)
+        write_tile[elem](SOFTMAX, False, job, x, y, &tile, first, second, scale, least, NULL)
     if tile.streaming:
         store_fence()
 
@@ -275,7 +288,7 @@ cdef void run_tile(
     cdef double no_guess = NAN
     cdef bint calm = True, settled = sum_with_references[elem](job, x, columns, guess, totals)
     for j in range(TILE_COLUMNS):
-        norms[j] = Normalizer(0, 0, 0, 0, 0, False)
+        norms[j] = Normalizer(0, 0, 0, 0, 0, 0, False)
     for j in range(columns):
         row = row_of(x + j, job.x_stride, job.n)
         settled = settled and settle[elem](&row, job.function, True, &totals[j], &norms[j])

@@ -96,3 +96,10 @@ cdef inline Vec[elem] term(Vec[elem] x, Vec[elem] shift, Vec[elem] floor, Vec[el
     """The same where x may be small: the floor turns -inf and all that lies far below into the smallest term, and
     leaves NaN alone."""
     return calm_term[elem](vmax(floor, x), shift, z)
+
+
+cdef inline double term_of(double x, double e, const elem* _) noexcept nogil:
+    """The term of one element, as the passes find it."""
+    cdef Vec[elem] z
+    cdef Frame[elem] frame = frame_for[elem](e, NULL)
+    return vpeak(term[elem](Kind[elem].splat(x), frame.shift, frame.floor, &z))

@@ -52,7 +52,7 @@ cdef inline char* kept_terms(const Job* job, char* terms, const Normalizer* norm
 cdef inline elem log_sum(const Row[elem]* row, const Normalizer* norm) noexcept nogil:
     cdef double value = norm.hi + norm.lo
     if fabs(value) < 4 * Kind[elem].epsilon() and row.n > 1 and row.shift == 0:
-        value = log_sum_near_zero[elem](row)
+        value = log_sum_near_zero[elem](row, value)
     return Kind[elem].storage(value)
 
 

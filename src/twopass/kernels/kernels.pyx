@@ -176,7 +176,7 @@ def softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
     Returns
     -------
     ndarray
-        Probabilities, of the shape of `x`. At most 4 ULP from the exact values.
+        Probabilities, of the shape of `x`. At most 6 ULP from the exact values.
 
     Raises
     ------

@@ -93,7 +93,7 @@ cdef double sweep(int index, const elem* x, elem* y, Py_ssize_t n) noexcept nogi
     cdef FpState state
     state.set_aside()
     cdef Row[elem] row = row_of(x, 1, n)
-    cdef Normalizer norm = Normalizer(reference_for(4, Kind[elem].widest(), Kind[elem].margin()), 1, 0, 0, 0, True)
+    cdef Normalizer norm = Normalizer(reference_for(4, Kind[elem].widest(), Kind[elem].margin()), 1, 1, 0, 0, 0, True)
     cdef Py_ssize_t s
     cdef Pair pair
     cdef bint streaming = n * sizeof(elem) > LLC

@@ -48,7 +48,7 @@ cdef inline Pair scaled_pair(const State* state, double margin) noexcept nogil:
 
 
 cdef Normalizer normalizer_for(int function, Row[elem] row, const State* state) noexcept nogil:
-    cdef Normalizer norm = Normalizer(0, NAN, NAN, state.shift, 0, False)      # as in settle
+    cdef Normalizer norm = Normalizer(0, NAN, NAN, NAN, state.shift, 0, False) # as in settle
     cdef Pair total
     if isfinite(state.shift):
         row.shift = state.shift

@@ -17,7 +17,8 @@ cdef enum:
 
 cdef struct Normalizer:             # what pass 2 needs to know of a whole row
     double e                        # the reference of its terms,
-    double scale                    # 1 / (the sum of its terms),
+    double total                    # their sum,
+    double scale                    # 1 / total,
     double least                    # the largest term whose result is 0,
     double hi, lo                   # and its log-sum-exp, hi + lo
     bint calm                       # whether the results of calm terms are normal numbers
@@ -256,6 +257,24 @@ cdef inline Vec[elem] result(
     return vscaled(t, scale, least)
 
 
+cdef inline bint is_nearly_all(double x, const Normalizer* norm, const elem* _) noexcept nogil:
+    """Whether an element outweighs all others of its row so far that its log_softmax is nearly 0."""
+    return x - norm.hi > -4 * Kind[elem].epsilon()
+
+
+cdef void write_nearly_all(double x, elem* y, Py_ssize_t n, Py_ssize_t stride, const Normalizer* norm) noexcept nogil:
+    """The log_softmax of such an element among n results, all others of which are far from 0.
+
+    It is -log(1 + rest / term), and rounding the exponential of the element itself does not show, as it does in
+    x - log(sum).
+    """
+    cdef double own = term_of[elem](x, norm.e, NULL), rest = fmax(0, (norm.total - own) / own)
+    cdef Py_ssize_t i
+    for i in range(n):
+        if scalar(y[i * stride]) > -1:
+            y[i * stride] = Kind[elem].storage(0 - rest * (1 - rest * (0.5 - rest / 3)))
+
+
 cdef inline void write_flat(
     int function, const elem* x, const char* terms, elem* y, Py_ssize_t n, const Normalizer* norm,
     bint streaming, Py_ssize_t quiet
@@ -266,6 +285,7 @@ cdef inline void write_flat(
     unfold[elem](function, norm, &numbers[0], &numbers[1], NULL)
     cdef Vec[elem] first = Kind[elem].splat(numbers[0]), second = Kind[elem].splat(numbers[1])
     cdef Vec[elem] scale = Kind[elem].splat(norm.scale), least = Kind[elem].splat(norm.least)
+    cdef Vec[elem] top = Kind[elem].splat(-INFINITY)
     while i + width <= quiet:
         prefetch((<const char*> (x + i) if terms is NULL else terms + i * size) + AHEAD)
         put[elem](y + i, width, result[elem](function, x + i, kept_at(terms, i * size), width,
@@ -273,13 +293,19 @@ cdef inline void write_flat(
         i += width
     while i < whole:
         prefetch((<const char*> (x + i) if terms is NULL else terms + i * size) + AHEAD)
+        if function == LOG_SOFTMAX:
+            top = vmax(vload(x + i), top)
         put[elem](y + i, width, result[elem](function, x + i, kept_at(terms, i * size), width,
                                              first, second, scale, least, False), streaming)
         i += width
     if whole < n:
+        if function == LOG_SOFTMAX:
+            top = vmax(fetch[elem](x + whole, n - whole), top)
         put[elem](y + whole, n - whole,
                   result[elem](function, x + whole, kept_at(terms, whole * size), n - whole,
                                first, second, scale, least, False), False)
+    if function == LOG_SOFTMAX and is_nearly_all[elem](vpeak(top), norm, NULL):
+        write_nearly_all[elem](vpeak(top), y, n, 1, norm)
 
 
 cdef inline void write_staged(

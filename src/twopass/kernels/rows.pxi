@@ -6,7 +6,7 @@ cdef inline Py_ssize_t vectors(Py_ssize_t count, Py_ssize_t width) noexcept nogi
 
 cdef inline bint is_flat(const Row[elem]* row) noexcept nogil:
     """Whether the elements are to be taken as they lie."""
-    return row.stride == 1 and row.shift == 0 and row.skip < 0
+    return row.stride == 1 and row.shift == 0 and row.skip != row.skip
 
 
 cdef inline const elem* stage(const Row[elem]* row, Py_ssize_t i, Py_ssize_t count, elem* buffer) noexcept nogil:
@@ -21,8 +21,10 @@ cdef inline const elem* stage(const Row[elem]* row, Py_ssize_t i, Py_ssize_t cou
     if row.shift != 0:
         for k in range(vectors(count, width)):
             vstore(buffer + k * width, vload(<const elem*> buffer + k * width) - Kind[elem].splat(row.shift))
-    if i <= row.skip < i + count:
-        buffer[row.skip - i] = Kind[elem].storage(-INFINITY)
+    if row.skip == row.skip:
+        for k in range(count):
+            if scalar(buffer[k]) == row.skip:
+                buffer[k] = Kind[elem].storage(-INFINITY)
     return buffer
 
 
@@ -32,7 +34,7 @@ cdef inline Row[elem] row_of(const elem* x, Py_ssize_t stride, Py_ssize_t n) noe
     row.stride = stride
     row.n = n
     row.shift = 0
-    row.skip = -1
+    row.skip = NAN
     return row
 
 

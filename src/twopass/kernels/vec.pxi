@@ -88,7 +88,7 @@ cdef extern from "vec.hpp" nogil:
         Py_ssize_t stride                         # in elements
         Py_ssize_t n
         double shift                              # subtracted from every element on its way in
-        Py_ssize_t skip                           # the index of an element to leave out, or -1
+        double skip                               # the value of elements to leave out, or NaN
 
     cdef cppclass Frame[T]:                       # how elements become terms, see frame_for
         Vec[T] shift, floor, first, limit

@@ -185,8 +185,8 @@ template <class T> struct Row {
     const T* x;
     std::ptrdiff_t stride;  // in elements
     std::ptrdiff_t n;
-    double shift;         // subtracted from every element
-    std::ptrdiff_t skip;  // the index of an element to leave out, or -1
+    double shift;  // subtracted from every element
+    double skip;   // the value of elements to leave out, or NaN
 };
 
 // How elements become terms under a reference, see frame_for in exp.pxi.
