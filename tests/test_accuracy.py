@@ -100,7 +100,7 @@ def test_logsumexp_keeps_what_is_added_to_one(target, algorithm, dtype, x, about
         assert abs(got - want) <= min(4 * np.spacing(want), want / 2), (got, want)
 
 
-# Rows whose probabilities add up to about 1, where the maximum is far from 0, near it or several times there.
+# Probabilities that add up to about 1: the largest is small, nearly 1, or there several times.
 NORMALISED = [
     [0.5, 0.5],
     [0.25, 0.25, 0.25, 0.25],
@@ -151,7 +151,7 @@ CONFIDENT = (13.0, 15.25, 16.0, 17.5, 20.0, 33.0, 35.0, 36.5, 60.0, 900.0)
 @pytest.mark.parametrize("dtype", ("float32", "float64"))
 @pytest.mark.parametrize("n", (2, 4, 17, 150, 1000, 70_001))
 def test_log_softmax_of_an_element_that_is_nearly_all(target, dtype, n):
-    """Rounding the exponential of the element itself does not show: as good as x - max - log(sum)."""
+    """Rounding the exponential of the element itself does not show: as in x - max - log."""
     eps = np.finfo(dtype).eps
     for gap in CONFIDENT:
         row = (hard("normal_3", n, "float64") - 700.25).astype(dtype)

@@ -49,4 +49,6 @@ def test_chunked_row(target):
     output = run("chunked_row.py", target.name)
     assert f"target: {target.name}" in output
     verdicts = output.count("the same bits as in one piece")
-    assert verdicts == 2 or (target.name == "generic" and output.count("within two error bounds") > 0)
+    assert verdicts == 2 or (
+        target.name == "generic" and output.count("within two error bounds") > 0
+    )

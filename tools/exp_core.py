@@ -1,7 +1,8 @@
 """The largest error of the exponential (ExtExp) over all float32 values, for each target.
 
-An error is counted in units in the last place (ULP) of the exact m = e^x / 2^n, and in eps, relative to
-m: what the error bound of softmax is made of. The comparison is with NumPy's float64 exponential of the exactly reduced argument, good to 2^-28 ULP of float32.
+An error is counted in units in the last place (ULP) of the exact m = e^x / 2^n; in eps, relative
+to m: what the error bound of softmax is made of. The comparison is with NumPy's float64 exponential
+of the exactly reduced argument, good to 2^-28 ULP of float32.
 """
 
 import argparse

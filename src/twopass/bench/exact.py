@@ -105,9 +105,9 @@ def _split_mp(value: Any) -> tuple[float, float]:
 
 # ---- Bounds -------------------------------------------------------------------------------------
 
-# Where 6 ULP come from: an exponential is within 0.95 eps of the exact one (tools/exp_core.py, every float32), the
-# sum as well, and rounding its reciprocal adds half an eps. An eps is up to two ULP; the product rounds by half of one.
-# That makes 5.3; the worst that a search found is 4.8.
+# Where 6 ULP come from: an exponential is within 0.95 eps of the exact one (tools/exp_core.py, any
+# float32), the sum as well, and rounding its reciprocal adds half an eps. An eps is up to two ULP;
+# the product rounds by half of one. That makes 5.3; the worst that a search found is 4.8.
 NORMAL_ULPS, SUBNORMAL_QUANTA, HALF_ULPS, LOG_EPS = 6, 3, 1, 2
 
 
