@@ -2,7 +2,6 @@
 // There is no fused multiply-add to rely on, so fma rounds twice and the reduction takes three parts of ln 2,
 // short enough for exact products. Results keep the error bounds; their bits differ from the FMA targets'.
 #pragma once
-#include "half.hpp"
 
 namespace {
 constexpr bool tabled_f32 = false;  // looking up one lane after the other takes longer than three more degrees
@@ -29,7 +28,7 @@ inline F64 load(const double* p) { return F64::map([=](int i) { return p[i]; });
 inline F32 load(const half* p) { return F32::map([=](int i) { return widen(p[i]); }); }
 template <class T, class B, int N> inline void store(T* p, Array<T, B, N> a) { std::memcpy(p, a.v, sizeof a.v); }
 inline void store(half* p, F32 a) {
-    for (int i = 0; i < 16; ++i) p[i] = narrow(a.v[i]);
+    for (int i = 0; i < 16; ++i) p[i] = narrow_to_half(a.v[i]);
 }
 template <class T, class V> inline void stream(T* p, V a) { store(p, a); }
 

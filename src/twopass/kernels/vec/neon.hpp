@@ -30,7 +30,7 @@ inline F64 load(const double* p) {
     return F64::map([=](int i) { return vld1q_f64(p + 2 * i); });
 }
 inline F32 load(const half* p) {
-    return F32::map([=](int i) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i))); });
+    return F32::map([=](int i) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(reinterpret_cast<const std::uint16_t*>(p + 4 * i)))); });
 }
 inline void store(float* p, F32 a) {
     for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, a.v[i]);
@@ -39,7 +39,7 @@ inline void store(double* p, F64 a) {
     for (int i = 0; i < 4; ++i) vst1q_f64(p + 2 * i, a.v[i]);
 }
 inline void store(half* p, F32 a) {
-    for (int i = 0; i < 4; ++i) vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(a.v[i])));
+    for (int i = 0; i < 4; ++i) vst1_u16(reinterpret_cast<std::uint16_t*>(p + 4 * i), vreinterpret_u16_f16(vcvt_f16_f32(a.v[i])));
 }
 // Arm's non-temporal stores have no intrinsic; ordinary stores are right, if not as fast.
 template <class T, class V> inline void stream(T* p, V a) { store(p, a); }

@@ -5,7 +5,6 @@
 #if !(defined(__x86_64__) || defined(_M_X64))
 #error "sse2.hpp needs x86-64"
 #endif
-#include "half.hpp"
 
 namespace {
 constexpr bool tabled_f32 = false;  // looking up one lane after the other takes longer than three more degrees
@@ -52,7 +51,7 @@ inline void store(double* p, F64 a) {
 inline void store(half* p, F32 a) {
     float lanes[16];
     store(lanes, a);
-    for (int i = 0; i < 16; ++i) p[i] = narrow(lanes[i]);
+    for (int i = 0; i < 16; ++i) p[i] = narrow_to_half(lanes[i]);
 }
 inline void stream(float* p, F32 a) {
     for (int i = 0; i < 4; ++i) _mm_stream_ps(p + 4 * i, a.v[i]);

@@ -6,7 +6,7 @@
 //    i mod 16 (or 8) on every CPU, and sums come out with the same bits.
 // B. Each ISA is one header that defines the structs F32 and F64 and the operations below on both.
 //    The build names it in TWOPASS_VEC; every header refuses to compile without its flags.
-// C. A half (IEEE binary16, stored as uint16_t) is a storage type only: loads widen it to F32.
+// C. A half (storage.hpp) is a storage type only: loads widen it to F32.
 // D. Everything has internal linkage. A weak symbol with AVX code in it could be picked by the linker
 //    for another target's module and crash an older CPU.
 //
@@ -30,9 +30,9 @@
 #include <immintrin.h>
 #endif
 
-namespace {
-using half = std::uint16_t;
+#include "storage.hpp"
 
+namespace {
 template <class T> struct Format;
 template <> struct Format<float> { static constexpr int significand = 23; };
 template <> struct Format<double> { static constexpr int significand = 52; };
@@ -62,55 +62,23 @@ template <class V> inline void transpose(V* v) {
     for (int i = 0; i < 8; ++i) v[i] = load(to + 8 * i);
 }
 
-template <class T> struct VecOf;
-template <> struct VecOf<half> { using type = F32; };
-template <> struct VecOf<float> { using type = F32; };
-template <> struct VecOf<double> { using type = F64; };
-template <class T> using Vec = typename VecOf<T>::type;
-
-// Cython spells a template's argument out, so each overload set gets one template in front of it.
-template <class T> inline Vec<T> vload(const T* p) { return load(p); }
-template <class T> inline void vstore(T* p, Vec<T> v) { store(p, v); }
-template <class T> inline Vec<T> vload_part(const T* p, std::ptrdiff_t count) { return load_part(p, count); }
-template <class T> inline void vstore_part(T* p, Vec<T> v, std::ptrdiff_t count) { store_part(p, v, count); }
-template <class T> inline void vstream(T* p, Vec<T> v) { stream(p, v); }
-template <class T> inline Vec<T> vfma(Vec<T> a, Vec<T> b, Vec<T> c) { return fma(a, b, c); }
-template <class T> inline Vec<T> vmax(Vec<T> a, Vec<T> b) { return max(a, b); }
-template <class T> inline Vec<T> vscaled(Vec<T> t, Vec<T> scale, Vec<T> least) { return scaled(t, scale, least); }
-template <class T> inline Vec<T> vtimes_exp2(Vec<T> p, Vec<T> z) { return times_exp2(p, z); }
-template <class T> inline Vec<T> vexp2_eighths(Vec<T> z) {
-    if constexpr (tabled_f32 && sizeof(T) < 8) return exp2_eighths(z);
-    return z;  // never asked for
-}
-template <class T> inline Vec<T> vwatch(Vec<T> w, Vec<T> z, Vec<T> limit) { return watch(w, z, limit); }
-template <class T> inline bool vtripped(Vec<T> w, Vec<T> limit) { return tripped(w, limit); }
-template <class T> inline Vec<T> vstray(Vec<T> w, Vec<T> z, Vec<T> first) { return stray(w, z, first); }
-inline double vsum(F64 v) { return sum(v); }
-template <class T> inline double vpeak(Vec<T> v) { return peak(v); }
-template <class T> inline F64 vlow(Vec<T> v) { return low(v); }
-template <class T> inline F64 vhigh(Vec<T> v) { return high(v); }
-template <class T> inline Vec<T> vreduce_arg(Vec<T> x, Vec<T> n) { return reduce_arg(x, n); }
+template <class T> using Vec = std::conditional_t<sizeof(T) == 8, F64, F32>;
 
 // Scalars of a storage type.
 inline double from_storage(float v) { return v; }
 inline double from_storage(double v) { return v; }
-inline double from_storage(half h) {
-    const int exponent = (h >> 10) & 31;
-    const double fraction = h & 1023;
-    const double value = exponent == 31 ? (fraction != 0 ? std::numeric_limits<double>::quiet_NaN()
-                                                         : std::numeric_limits<double>::infinity())
-                         : exponent == 0 ? std::ldexp(fraction, -24)
-                                         : std::ldexp(fraction + 1024, exponent - 25);
-    return h & 0x8000 ? -value : value;
-}
-template <class T> inline double scalar(T v) { return from_storage(v); }
+inline double from_storage(half h) { return widen(h); }
 
 constexpr double LOG2_E = 1.4426950408889634, LN_2 = 0.6931471805599453;
 
+// Under this name, as Kind's own fma and that of the C library hide the headers' one.
+template <class V> inline V multiply_add(V a, V b, V c) { return fma(a, b, c); }
+
 template <class T> struct Kind {
     // The type it is computed in: the exponentials kept between passes are of this type.
-    using Computed = std::conditional_t<std::is_same_v<T, half>, float, T>;
+    using Computed = std::conditional_t<sizeof(T) == 2, float, T>;
     static constexpr bool wide = sizeof(T) == 8;
+    static constexpr bool stored_only = sizeof(T) == 2;
 
     static constexpr std::ptrdiff_t lanes() { return wide ? 8 : 16; }
     static constexpr bool tabled() { return tabled_f32 && !wide; }
@@ -135,42 +103,66 @@ template <class T> struct Kind {
     }
 
     static Vec<T> splat(double c) { return Vec<T>::splat(c); }
-    // Of the polynomial of e^r: all times 2^-calm, where a table does not have that in its entries.
-    static Vec<T> coefficient(double c) { return splat(tabled() ? c : c * (wide ? 0x1p-512 : 0x1p-64)); }
-    static Vec<T> load_computed(const char* p) { return load(reinterpret_cast<const Computed*>(p)); }
-    static void store_computed(char* p, Vec<T> v) { store(reinterpret_cast<Computed*>(p), v); }
-    static Vec<T> load_computed_part(const char* p, std::ptrdiff_t count) {
-        return load_part(reinterpret_cast<const Computed*>(p), count);
-    }
-    static void store_computed_part(char* p, Vec<T> v, std::ptrdiff_t count) {
-        store_part(reinterpret_cast<Computed*>(p), v, count);
-    }
     static Vec<T> pack(const double* p) {
         Computed buffer[lanes()];
         for (std::ptrdiff_t i = 0; i < lanes(); ++i) buffer[i] = static_cast<Computed>(p[i]);
-        return load(buffer);
+        return ::load(buffer);
     }
     static void unpack(double* p, Vec<T> v) {
         Computed buffer[lanes()];
-        store(buffer, v);
+        ::store(buffer, v);
         for (std::ptrdiff_t i = 0; i < lanes(); ++i) p[i] = buffer[i];
     }
+    // Of the polynomial of e^r: all times 2^-calm, where a table does not have that in its entries.
+    static Vec<T> coefficient(double c) { return splat(tabled() ? c : c * (wide ? 0x1p-512 : 0x1p-64)); }
+
+    // Memory: elements as they are stored, and terms, which are of the type computed in.
+    static Vec<T> load(const T* p) { return ::load(p); }
+    static void store(T* p, Vec<T> v) { ::store(p, v); }
+    static void stream(T* p, Vec<T> v) { ::stream(p, v); }
+    static Vec<T> load_part(const T* p, std::ptrdiff_t count) { return ::load_part(p, count); }
+    static void store_part(T* p, Vec<T> v, std::ptrdiff_t count) { ::store_part(p, v, count); }
+    static Vec<T> load_terms(const char* p) { return ::load(reinterpret_cast<const Computed*>(p)); }
+    static void store_terms(char* p, Vec<T> v) { ::store(reinterpret_cast<Computed*>(p), v); }
+    static Vec<T> load_terms_part(const char* p, std::ptrdiff_t count) {
+        return ::load_part(reinterpret_cast<const Computed*>(p), count);
+    }
+    static void store_terms_part(char* p, Vec<T> v, std::ptrdiff_t count) {
+        ::store_part(reinterpret_cast<Computed*>(p), v, count);
+    }
+
+    // Arithmetic.
+    static Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) { return multiply_add(a, b, c); }
+    static Vec<T> max(Vec<T> a, Vec<T> b) { return ::max(a, b); }
+    static double peak(Vec<T> v) { return ::peak(v); }
+    static Vec<T> scaled(Vec<T> t, Vec<T> scale, Vec<T> least) { return ::scaled(t, scale, least); }
+    static Vec<T> reduce_arg(Vec<T> x, Vec<T> n) { return ::reduce_arg(x, n); }
+    static Vec<T> times_exp2(Vec<T> p, Vec<T> z) { return ::times_exp2(p, z); }
+    static Vec<T> exp2_eighths(Vec<T> z) {
+        if constexpr (tabled()) return ::exp2_eighths(z);
+        return z;  // never asked for
+    }
+    static Vec<T> watch(Vec<T> w, Vec<T> z, Vec<T> limit) { return ::watch(w, z, limit); }
+    static bool tripped(Vec<T> w, Vec<T> limit) { return ::tripped(w, limit); }
+    static Vec<T> stray(Vec<T> w, Vec<T> z, Vec<T> first) { return ::stray(w, z, first); }
+    static bool strayed(Vec<T> w) {
+        using Bits = std::conditional_t<wide, std::uint64_t, std::uint32_t>;
+        return has_bits(w, static_cast<Bits>(~Bits(0) << calm_bits()));
+    }
+    static F64 low(Vec<T> v) { return ::low(v); }
+    static F64 high(Vec<T> v) { return ::high(v); }
+
+    // Scalars.
+    static double value(T v) { return from_storage(v); }
     static double rest_after(double v) { return std::isfinite(v) ? v - static_cast<Computed>(v) : 0; }
-    static T storage(double v) {
-        if constexpr (std::is_same_v<T, half>) {
-            half lane[16];
-            store(lane, F32::splat(v));
-            return lane[0];
-        } else {
-            return static_cast<T>(v);
-        }
+    static T rounded(double v) {
+        T lane[lanes()];
+        ::store(lane, splat(v));
+        return lane[0];
     }
 };
 
-template <class T> inline bool vstrayed(Vec<T> w) {
-    using Bits = std::conditional_t<Kind<T>::wide, std::uint64_t, std::uint32_t>;
-    return has_bits(w, static_cast<Bits>(~Bits(0) << Kind<T>::calm_bits()));
-}
+inline double sum_of_lanes(F64 v) { return sum(v); }
 
 inline double exp2i(double n) {
     const std::int64_t exponent = static_cast<std::int64_t>(n < -1023 ? -1023 : n) + 1023;

@@ -1,5 +1,10 @@
 # The two scalar functions that a row ends in, in twice the precision of double and with the same bits
 # everywhere (the C library's log differs between CPUs).
+from libc.math cimport fma, frexp, ldexp
+
+from twopass.kernels.sums cimport Pair, two_sum
+from twopass.kernels.vec cimport LN_2
+
 
 cdef inline double reciprocal(double hi, double lo) noexcept nogil:
     """1 / (hi + lo), correctly rounded but for a tiny fraction of the cases."""

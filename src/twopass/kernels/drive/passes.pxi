@@ -1,0 +1,318 @@
+# The passes: each one sweep over a row. The algorithms are made of nothing else.
+#
+#     pass            reads       writes     what for
+#     largest         x                      the maximum, for the three-pass algorithms
+#     sum_segment     x           (terms)    PASS 1: the pair of a segment; keeps the terms when asked to
+#     write_range     x or terms  y          PASS 2: the results
+from libc.math cimport INFINITY, floor, fmax
+
+from twopass.kernels.exp cimport calm_term, frame_for, reference_for, term
+from twopass.kernels.memory cimport (
+    at, fetch, is_flat, kept_at, put, scatter, stage, unaligned_head, vectors,
+)
+from twopass.kernels.reductions.expsum cimport ExpSum
+from twopass.kernels.rules cimport (
+    NUMBERS, AmendingRule, Reduction, Rule, TermRule, addend, amend, amends, numbers_of, result_of, result_of_term,
+)
+from twopass.kernels.sums cimport BLOCK_VECTORS, Pair, add_block, join_lanes
+from twopass.kernels.vec cimport Frame, Kind, Row, Vec, elem, exp2i, prefetch
+
+cdef enum:
+    AHEAD = 8192                    # bytes
+
+
+cdef inline void prefetch_block(Kind[elem] kind, const elem* x) noexcept nogil:
+    """Ask for what is read AHEAD of this block: a CPU's own prefetching stays within a page, and falls behind."""
+    cdef Py_ssize_t line
+    for line in range(0, BLOCK_VECTORS * kind.lanes() * sizeof(elem), 64):
+        prefetch(<const char*> x + AHEAD + line)
+
+
+cdef inline Vec[elem] addend_kept(
+    Kind[elem] kind, const Reduction* how, const elem* x, Py_ssize_t left, const Frame[elem]* frame, Vec[elem]* seen,
+    char* terms, bint calm
+) noexcept nogil:
+    """The terms of a vector, or of the part of it that is left; kept where `terms` is given."""
+    cdef Vec[elem] t = addend(kind, how, x, left, frame, seen, calm)
+    if terms is not NULL:
+        if calm or left >= kind.lanes():
+            kind.store_terms(terms, t)
+        else:
+            kind.store_terms_part(terms, t, left)
+    return t
+
+
+cdef inline Vec[elem] block_sum(
+    Kind[elem] kind, const Reduction* how, const elem* x, const Frame[elem]* frame, Vec[elem]* seen, char* terms,
+    bint calm
+) noexcept nogil:
+    """The sum of a block side by side, lane by lane."""
+    cdef Py_ssize_t width = kind.lanes()
+    cdef Vec[elem] a, b, c
+    a = addend_kept(kind, how, x, width, frame, seen, terms, calm)
+    a = a + addend_kept(kind, how, x + width, width, frame, seen, at(terms, 64), calm)
+    b = addend_kept(kind, how, x + 2 * width, width, frame, seen, at(terms, 128), calm)
+    b = b + addend_kept(kind, how, x + 3 * width, width, frame, seen, at(terms, 192), calm)
+    a = a + b
+    b = addend_kept(kind, how, x + 4 * width, width, frame, seen, at(terms, 256), calm)
+    b = b + addend_kept(kind, how, x + 5 * width, width, frame, seen, at(terms, 320), calm)
+    c = addend_kept(kind, how, x + 6 * width, width, frame, seen, at(terms, 384), calm)
+    c = c + addend_kept(kind, how, x + 7 * width, width, frame, seen, at(terms, 448), calm)
+    return a + (b + c)
+
+
+cdef inline Vec[elem] sum_of_few(Kind[elem] kind, Vec[elem]* t, Py_ssize_t number) noexcept nogil:
+    """The tree of block_sum, of at most eight vectors: zeros, or nothing, stand for the missing ones."""
+    cdef Py_ssize_t k
+    for k in range(number, BLOCK_VECTORS if number > 4 else 4):
+        t[k] = kind.splat(0)
+    if number <= 4:
+        return (t[0] + t[1]) + (t[2] + t[3])
+    return ((t[0] + t[1]) + (t[2] + t[3])) + ((t[4] + t[5]) + (t[6] + t[7]))
+
+
+cdef inline Vec[elem] partial_block_sum(
+    Kind[elem] kind, const Reduction* how, const elem* x, Py_ssize_t n, const Frame[elem]* frame, Vec[elem]* seen,
+    Vec[elem]* t, char* terms
+) noexcept nogil:
+    """The sum of n elements side by side, less than a block. Fills t."""
+    cdef Py_ssize_t width = kind.lanes(), k, number = vectors(n, width)
+    for k in range(number):
+        t[k] = addend_kept(kind, how, x + k * width, n - k * width, frame, seen, at(terms, 64 * k), False)
+    return sum_of_few(kind, t, number)
+
+
+cdef double largest(Kind[elem] kind, const Row[elem]* row, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """The maximum of elements start..end. NaNs are passed over, or give NaN: sum_segment finds them."""
+    cdef elem buffer[BLOCK_VECTORS * 16]
+    cdef Py_ssize_t width = kind.lanes(), block = BLOCK_VECTORS * width
+    cdef Py_ssize_t i = start, k, number
+    cdef const elem* x
+    cdef Vec[elem] a = kind.splat(-INFINITY), b = a, c = a, d = a
+    while i < end:
+        number = min(block, end - i)
+        x = stage(kind, row, i, number, buffer)
+        if number == block:
+            prefetch_block(kind, x)
+            a = kind.max(kind.load(x), a)
+            b = kind.max(kind.load(x + width), b)
+            c = kind.max(kind.load(x + 2 * width), c)
+            d = kind.max(kind.load(x + 3 * width), d)
+            a = kind.max(kind.load(x + 4 * width), a)
+            b = kind.max(kind.load(x + 5 * width), b)
+            c = kind.max(kind.load(x + 6 * width), c)
+            d = kind.max(kind.load(x + 7 * width), d)
+        else:
+            for k in range(vectors(number, width)):
+                a = kind.max(fetch(kind, x + k * width, number - k * width), a)
+        i += number
+    return kind.peak(kind.max(kind.max(a, b), kind.max(c, d)))
+
+
+cdef void rescale_terms(Kind[elem] kind, char* terms, Py_ssize_t n, double by) noexcept nogil:
+    """Multiply kept terms by 2^by, in two steps that cannot underflow by themselves."""
+    cdef double least = 2 * kind.lowest(), half_way = floor(fmax(by, least) / 2)
+    cdef Vec[elem] f = kind.splat(exp2i(half_way)), g = kind.splat(exp2i(fmax(by, least) - half_way))
+    cdef Py_ssize_t width = kind.lanes(), k, whole = n // width
+    for k in range(whole):
+        kind.store_terms(terms + 64 * k, (kind.load_terms(terms + 64 * k) * f) * g)
+    if whole * width < n:
+        terms += 64 * whole
+        n -= whole * width
+        kind.store_terms_part(terms, (kind.load_terms_part(terms, n) * f) * g, n)
+
+
+cdef inline double reference_of(
+    Kind[elem] kind, const Reduction* how, const Row[elem]* row, Py_ssize_t start, Py_ssize_t end
+) noexcept nogil:
+    """The reference that suits elements start..end; a sum of something else than exponentials is taken as it is."""
+    if Reduction is ExpSum:
+        return reference_for(kind, largest(kind, row, start, end))
+    else:
+        return 0
+
+
+cdef inline Py_ssize_t sum_calm_blocks(
+    Kind[elem] kind, const Reduction* how, const elem* x, Py_ssize_t n, double e, char* terms, Vec[double]* a,
+    Vec[double]* b
+) noexcept nogil:
+    """Whole blocks of n elements side by side, as far as all terms are calm. How many elements that was."""
+    cdef Py_ssize_t width = kind.lanes(), block = BLOCK_VECTORS * width, term_size = 64 // width, i = 0
+    cdef Frame[elem] frame = frame_for(kind, e)
+    cdef Vec[elem] seen, total
+    while i + block <= n:
+        prefetch_block(kind, x + i)
+        seen = kind.splat(0)
+        total = block_sum(kind, how, x + i, &frame, &seen, at(terms, i * term_size), True)
+        if kind.strayed(seen):
+            break
+        add_block(kind, total, a, b)
+        i += block
+    return i
+
+
+cdef inline bint sum_segment(
+    Kind[elem] kind, const Reduction* how, const Row[elem]* row, Py_ssize_t start, Py_ssize_t end, char* terms,
+    bint eager, Pair* pair
+) noexcept nogil:
+    """Pass 1 over one segment: its pair, and its terms where `terms` is given.
+
+    pair.e is the reference to begin with, or NaN to let the first block choose. A reference that
+    proves too small is raised, at most once: the exact scaling makes good what was summed before
+    (`eager` looks at every block's maximum instead). False: the row holds a NaN, an infinity or
+    elements beyond the reduction's range.
+    """
+    cdef elem buffer[BLOCK_VECTORS * 16]
+    cdef Py_ssize_t width = kind.lanes(), block = BLOCK_VECTORS * width, term_size = 64 // width
+    cdef Py_ssize_t i = start, number
+    cdef const elem* x
+    cdef char* target = NULL
+    cdef Kind[double] wide
+    cdef Vec[double] a = wide.splat(0), b = a
+    cdef Frame[elem] frame
+    cdef Vec[elem] seen, total
+    cdef Vec[elem] t[BLOCK_VECTORS]
+    cdef double e = pair.e, raised
+    cdef bint calm
+
+    if e != e:
+        e = reference_of(kind, how, row, i, min(i + block, end))
+    if is_flat(kind, row) and not eager:        # two calls, so that the one without terms has no question about them
+        if terms is NULL:
+            i += sum_calm_blocks(kind, how, row.x + start, end - start, e, NULL, &a, &b)
+        else:
+            i += sum_calm_blocks(kind, how, row.x + start, end - start, e, terms, &a, &b)
+    calm = end - i < block
+    while i < end:
+        number = min(block, end - i)
+        x = stage(kind, row, i, number, buffer)
+        if eager:
+            raised = fmax(e, reference_of(kind, how, row, i, i + number))
+            rescale_sums(e - raised, &a, &b)
+            e = raised
+        frame = frame_for(kind, e)
+        seen = kind.splat(0)
+        if terms is not NULL:
+            target = terms + (i - start) * term_size
+        if number == block:
+            total = block_sum(kind, how, x, &frame, &seen, target, False)
+        else:
+            total = partial_block_sum(kind, how, x, number, &frame, &seen, t, target)
+        if kind.tripped(seen, frame.limit):
+            raised = reference_of(kind, how, row, i, end)
+            if not raised > e:
+                return False
+            rescale_sums(e - raised, &a, &b)
+            if terms is not NULL:
+                rescale_terms(kind, terms, i - start, e - raised)
+            e = raised
+            calm = False
+            continue
+        add_block(kind, total, &a, &b)
+        i += number
+    pair[0] = join_lanes(kind, a, b, e)
+    pair.calm = calm
+    return True
+
+
+cdef inline void rescale_sums(double by, Vec[double]* a, Vec[double]* b) noexcept nogil:
+    """Multiply lane sums by 2^by."""
+    cdef Kind[double] wide
+    cdef Vec[double] factor = wide.splat(exp2i(by))
+    a[0] = a[0] * factor
+    b[0] = b[0] * factor
+
+
+cdef inline Vec[elem] result(
+    Kind[elem] kind, const Rule* rule, const Vec[elem]* numbers, const elem* x, const char* terms, Py_ssize_t left,
+    bint calm, Vec[elem]* top
+) noexcept nogil:
+    """A vector of results, or what is left of one; `top` collects the largest elements for a rule that amends results."""
+    cdef Vec[elem] z, v
+    if Rule in TermRule:
+        if calm:
+            v = calm_term(kind, kind.load(x), numbers[0], &z) if terms is NULL else kind.load_terms(terms)
+        elif terms is NULL:
+            v = term(kind, fetch(kind, x, left), numbers[0], numbers[1], &z)
+        else:
+            v = kind.load_terms(terms) if left >= kind.lanes() else kind.load_terms_part(terms, left)
+        return result_of_term(kind, rule, numbers, v, calm)
+    else:
+        v = fetch(kind, x, left)
+        if Rule in AmendingRule:
+            top[0] = kind.max(v, top[0])
+        return result_of(kind, rule, numbers, v)
+
+
+cdef inline void write_flat(
+    Kind[elem] kind, const Rule* rule, const elem* x, const char* terms, elem* y, Py_ssize_t n, bint streaming,
+    Py_ssize_t quiet
+) noexcept nogil:
+    """The results of n elements, side by side; the terms of the first `quiet` ones are calm."""
+    cdef Py_ssize_t width = kind.lanes(), i = 0, whole = n // width * width, size = 64 // width, k
+    cdef double of_row[NUMBERS]
+    cdef Vec[elem] numbers[NUMBERS]
+    cdef Vec[elem] top = kind.splat(-INFINITY)
+    numbers_of(kind, rule, of_row)
+    for k in range(NUMBERS):
+        numbers[k] = kind.splat(of_row[k])
+    if Rule in TermRule:
+        while i + width <= quiet:
+            prefetch((<const char*> (x + i) if terms is NULL else terms + i * size) + AHEAD)
+            put(kind, y + i, width,
+                result(kind, rule, numbers, x + i, kept_at(terms, i * size), width, True, &top), streaming)
+            i += width
+    while i < whole:
+        prefetch((<const char*> (x + i) if terms is NULL else terms + i * size) + AHEAD)
+        put(kind, y + i, width,
+            result(kind, rule, numbers, x + i, kept_at(terms, i * size), width, False, &top), streaming)
+        i += width
+    if whole < n:
+        put(kind, y + whole, n - whole,
+            result(kind, rule, numbers, x + whole, kept_at(terms, whole * size), n - whole, False, &top), False)
+    if Rule in AmendingRule:
+        if amends(kind, rule, kind.peak(top)):
+            amend(kind, rule, kind.peak(top), y, n, 1)
+
+
+cdef inline void write_staged(
+    Kind[elem] kind, const Rule* rule, const Row[elem]* row, Py_ssize_t start, Py_ssize_t end, const char* terms,
+    elem* y, Py_ssize_t stride
+) noexcept nogil:
+    """Results of elements that do not lie side by side, or go where they do not, block by block."""
+    cdef elem buffer[BLOCK_VECTORS * 16]
+    cdef elem results[BLOCK_VECTORS * 16]
+    cdef Py_ssize_t block = BLOCK_VECTORS * kind.lanes(), term_size = 64 // kind.lanes()
+    cdef Py_ssize_t i = start, number
+    cdef const elem* x = NULL
+    while i < end:
+        number = min(block, end - i)
+        if terms is NULL:
+            x = stage(kind, row, i, number, buffer)
+        write_flat(kind, rule, x, kept_at(terms, (i - start) * term_size), results, number, False, 0)
+        scatter(kind, results, number, y + (i - start) * stride, stride)
+        i += number
+
+
+cdef inline void write_range(
+    Kind[elem] kind, const Rule* rule, const Row[elem]* row, Py_ssize_t start, Py_ssize_t end, const char* terms,
+    elem* y, Py_ssize_t stride, bint streaming, bint calm
+) noexcept nogil:
+    """Pass 2 over elements start..end."""
+    cdef Py_ssize_t block = BLOCK_VECTORS * kind.lanes(), term_size = 64 // kind.lanes()
+    cdef Py_ssize_t n = end - start, head = 0, quiet = n // block * block if calm else 0
+    cdef const elem* x = row.x + start
+    y += start * stride
+    if stride != 1 or not (is_flat(kind, row) or terms is not NULL):
+        write_staged(kind, rule, row, start, end, terms, y, stride)
+        return
+    if streaming:
+        head = unaligned_head(kind, y, n)
+        write_flat(kind, rule, x, terms, y, head, False, 0)
+        x, y, n, quiet = x + head, y + head, n - head, quiet - head
+        terms = kept_at(terms, head * term_size)
+    if Rule in TermRule:                            # with a literal, each loop has only what it needs
+        if terms is not NULL:
+            write_flat(kind, rule, x, terms, y, n, streaming, quiet)
+            return
+    write_flat(kind, rule, x, NULL, y, n, streaming, quiet)

@@ -1,0 +1,210 @@
+# A row from beginning to end: sum, settle, write. Both ways to go through it, at a stretch (run_row) and step by step so
+# that threads can share it (drive/steps.pxi), are made of the three functions here, and give the same bits.
+from libc.math cimport INFINITY, NAN, fabs, fmax, isfinite, nearbyint
+
+from twopass.kernels.algorithms cimport Recipe
+from twopass.kernels.exp cimport guess_from, reference_for, term_of
+from twopass.kernels.job cimport Job
+from twopass.kernels.logarithm cimport log_of_pair
+from twopass.kernels.reductions.expsum cimport ExpSum, is_out_of_range
+from twopass.kernels.rules cimport (
+    ExpRule, LogRule, ReducingRule, Reduction, Rule, TermRule, settle_rule, settle_special, value_of,
+)
+from twopass.kernels.sums cimport SEGMENT, Pair, two_sum
+from twopass.kernels.vec cimport Kind, Row, elem, store_fence
+
+
+cdef inline Py_ssize_t segments(Py_ssize_t n) noexcept nogil:
+    return (n + SEGMENT - 1) // SEGMENT
+
+
+cdef const ExpSum* EXP_SUM = NULL
+
+
+# ---- Sum ------------------------------------------------------------------------------------------
+
+cdef bint sum_by(
+    Kind[elem] kind, const Reduction* how, const Recipe* recipe, const Row[elem]* row, Py_ssize_t first, Py_ssize_t last,
+    double e, char* terms, Pair* pairs
+) noexcept nogil:
+    """Pass 1 over segments first..last of a row, whose pairs go to the beginning of `pairs`; e is the reference to begin
+    with, or NaN. False: see sum_segment."""
+    cdef Py_ssize_t s, start, end = min(row.n, last * SEGMENT), term_size = 64 // kind.lanes()
+    if recipe.largest_first:
+        e = reference_of(kind, how, row, first * SEGMENT, end)
+    for s in range(first, last):
+        start = s * SEGMENT
+        pairs[s - first].e = e
+        if not sum_segment(kind, how, row, start, min(row.n, start + SEGMENT),
+                           terms + start * term_size if recipe.keep_terms else NULL, recipe.eager,
+                           &pairs[s - first]):
+            return False
+        e = pairs[s - first].e
+    return True
+
+
+cdef inline bint sum_segments(
+    Kind[elem] kind, Rule* rule, const Recipe* recipe, const Row[elem]* row, Py_ssize_t first, Py_ssize_t last, double e,
+    char* terms, Pair* pairs
+) noexcept nogil:
+    """The same by the reduction of a rule."""
+    if Rule in ExpRule:
+        return sum_by(kind, EXP_SUM, recipe, row, first, last, e, terms, pairs)
+    else:
+        return sum_by(kind, rule, recipe, row, first, last, e, terms, pairs)
+
+
+cdef Pair merge_all(const Pair* pairs, Py_ssize_t number) noexcept nogil:
+    cdef Total total = empty_total()
+    cdef double e = pairs[0].e
+    cdef Py_ssize_t s
+    if number == 1:
+        return pairs[0]
+    for s in range(number):
+        add_pair(&total, pairs[s])
+        e = fmax(e, pairs[s].e)
+    return pair_of(&total, e)
+
+
+cdef inline bint sum_row(
+    Kind[elem] kind, Rule* rule, const Job* job, const Row[elem]* row, double* guess, char* terms, Pair* pairs, Pair* total
+) noexcept nogil:
+    """Pass 1 over a row, begun with the reference that suited the row before: rows of an array are much alike."""
+    cdef Py_ssize_t number = segments(row.n)
+    if sum_segments(kind, rule, &job.recipe, row, 0, number, guess[0], terms, pairs):
+        total[0] = merge_all(pairs, number)
+        if Rule not in ExpRule or total.hi >= kind.least_sum():
+            guess[0] = guess_from(kind, total.e)
+            return True
+    guess[0] = NAN
+    if not sum_segments(kind, rule, &job.recipe, row, 0, number, NAN, terms, pairs):
+        return False
+    total[0] = merge_all(pairs, number)
+    guess[0] = guess_from(kind, total.e)
+    return True
+
+
+# ---- Settle ---------------------------------------------------------------------------------------
+
+cdef double exact_largest(Kind[elem] kind, const Row[elem]* row) noexcept nogil:
+    """The maximum, or NaN where there is one. For the rare rows that are not summed as they are."""
+    cdef double most = -INFINITY, v
+    cdef Py_ssize_t i
+    for i in range(row.n):
+        v = kind.value(row.x[i * row.stride])
+        if v != v:
+            return v
+        most = fmax(most, v)
+    return most
+
+
+cdef inline double origin_for(Kind[elem] kind, double most) noexcept nogil:
+    """Where to count the elements of a row from that lies beyond the range of the reduction: near its maximum, and on
+    a grid, so that chunks of a row mostly agree."""
+    cdef double step = kind.widest() / 4
+    if kind.stored_only:
+        return most                 # 65504 rounds to an origin that is no half, and no distance from it would be one
+    return nearbyint(most / step) * step
+
+
+cdef bint settle(
+    Kind[elem] kind, Rule* rule, Row[elem]* row, bint summed, const Pair* total
+) noexcept nogil:
+    """What pass 2 needs, from the pair of the row.
+
+    False: elements lie beyond the range of the reduction. The row's shift has been set near its maximum, and
+    it is to be summed again. The subtraction is exact for whatever still shows in the result.
+    """
+    cdef double most
+    if Rule not in ExpRule or summed and (row.shift != 0 or not is_out_of_range(kind, total)):
+        settle_rule(kind, rule, row, total)
+        return True
+    most = exact_largest(kind, row)
+    if isfinite(most):
+        row.shift = origin_for(kind, most)
+        return False
+    settle_special(kind, rule, most)            # the usual formulas then give scipy's special values
+    return True
+
+
+# ---- Write ----------------------------------------------------------------------------------------
+
+cdef void write_segments(
+    Kind[elem] kind, const Rule* rule, const Row[elem]* row, Py_ssize_t first, Py_ssize_t last, char* terms,
+    const Pair* pairs, elem* y, Py_ssize_t stride, bint streaming
+) noexcept nogil:
+    """Pass 2 over segments first..last of a row, the last one first: the end of x is what the caches still hold.
+
+    `terms` are those of the row, or NULL; `pairs` those of the segments from the first on, or NULL.
+    """
+    cdef Py_ssize_t s, start, end, term_size = 64 // kind.lanes()
+    cdef char* kept = NULL
+    cdef bint calm = False
+    if Rule in TermRule:
+        if rule.scale != rule.scale:            # special values are written from x
+            terms = NULL
+    for s in range(last - 1, first - 1, -1):
+        start = s * SEGMENT
+        end = min(row.n, start + SEGMENT)
+        if Rule in TermRule:
+            kept = at(terms, start * term_size)
+            if kept is not NULL and pairs[s - first].e != rule.e:
+                rescale_terms(kind, kept, end - start, pairs[s - first].e - rule.e)
+            calm = rule.calm and pairs is not NULL and pairs[s - first].calm and pairs[s - first].e == rule.e
+        write_range(kind, rule, row, start, end, kept, y, stride, streaming, calm)
+    if streaming:
+        store_fence()
+
+
+cdef double log_sum_near_zero(Kind[elem] kind, const Row[elem]* row, double value) noexcept nogil:
+    """log(sum(exp(x))), known to be nearly 0, from the largest elements and the rest: max + log(count + rest / e^max).
+
+    The sum itself is nearly 1 and has rounded away what tells it from 1. Where the rest outweighs the largest elements,
+    rounding their exponentials matters more, and the logarithm of the sum is as good as any.
+    """
+    cdef Recipe plain = Recipe(False, False, False)
+    cdef Row[elem] others = row[0]
+    cdef Total total = empty_total()
+    cdef Pair part, sum
+    cdef Py_ssize_t i, s, number = 0
+    cdef double most = largest(kind, row, 0, row.n), top = term_of(kind, most, 0), error
+    others.skip = most
+    for i in range(row.n):
+        number += kind.value(row.x[i * row.stride]) == most
+    if number * top < 0.5:
+        return value
+    for s in range(segments(row.n)):
+        sum_by(kind, EXP_SUM, &plain, &others, s, s + 1, NAN, NULL, &part)
+        add_pair(&total, part)
+    part = pair_of(&total, 0)
+    sum.e = 0
+    sum.hi = two_sum(number, (part.hi + part.lo) / top, &sum.lo)
+    log_of_pair(&sum, &part.hi, &part.lo)
+    most = two_sum(most, part.hi, &error)
+    return most + (error + part.lo)
+
+
+cdef inline elem value_of_row(Kind[elem] kind, const Rule* rule, const Row[elem]* row) noexcept nogil:
+    """The result of a function that has one number a row."""
+    cdef double value = value_of(kind, rule)
+    if Rule in LogRule:
+        if fabs(value) < 4 * kind.epsilon() and row.n > 1 and row.shift == 0:
+            value = log_sum_near_zero(kind, row, value)
+    return kind.rounded(value)
+
+
+cdef inline void run_row(
+    Kind[elem] kind, Rule* rule, const Job* job, const Row[elem]* place, elem* y, double* guess, char* scratch, Pair* pairs
+) noexcept nogil:
+    cdef Row[elem] row = place[0]
+    cdef char* terms = scratch if job.scratch else <char*> y
+    cdef Pair total
+    cdef bint summed = sum_row(kind, rule, job, &row, guess, terms, pairs, &total)
+    while not settle(kind, rule, &row, summed, &total):
+        guess[0] = NAN
+        summed = sum_row(kind, rule, job, &row, guess, terms, pairs, &total)
+    if Rule in ReducingRule:
+        y[0] = value_of_row(kind, rule, &row)
+    else:
+        write_segments(kind, rule, &row, 0, segments(row.n), terms if job.recipe.keep_terms else NULL, pairs,
+                       y, job.y_stride, job.streaming)
