@@ -85,7 +85,8 @@ def logsumexp(
     choice, workers = _algorithm_index(algorithm), _threads.check(threads)
     weights = None if b is None else _number_or_array(b, "b", left_out="0")
     exponents = _number_or_array(a, "a")
-    a = np.atleast_1d(_as_array(exponents, "a"))
+    a = _as_array(exponents, "a")
+    a = np.atleast_1d(a) if keepdims else a  # as SciPy
     axes = _axes(axis, _common_ndim(a, weights))
     dtype = _reference.result_dtype(a.dtype)
     if weights is not None:
