@@ -356,7 +356,10 @@ def result_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype of results; TypeError for what has no kernel."""
     result = _reference.result_dtype(dtype)
     if dtype.kind not in "biuf" or not _api._has_kernel(result):
-        raise TypeError(f"dtype {dtype} has no kernel: convert to float64 first")
+        raise TypeError(
+            f"dtype {dtype} has no kernel: give the whole array to softmax, log_softmax or "
+            "logsumexp as a NumPy array, or convert it to float64 if it is real"
+        )
     return result
 
 
