@@ -3,9 +3,13 @@
 import functools
 import itertools
 import pickle
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mpmath import mp
 from oracle import (
     DTYPES,
     HARD,
@@ -145,6 +149,99 @@ def test_one_special_value_among_others(target):
             np.testing.assert_allclose(got, getattr(target, function)(x), rtol=2e-7)
 
 
+def doubled(pair, times):
+    for _ in range(times):
+        pair = twopass.merge(pair, pair)
+    return pair
+
+
+@pytest.mark.parametrize("times", (20, 29, 30, 31, 33, 62, 63, 64, 65, 100, 200))
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_sum_doubled_again_and_again(dtype, times):
+    x = hard("normal_3", 1000, dtype)
+    once = twopass.pair_sum(x)
+    often = doubled(once, times)
+    assert (often.hi, often.exponent) == (once.hi, once.exponent + times)
+    want = float(exact_hard("logsumexp", "normal_3", 1000, dtype).hi) + times * np.log(2)
+    assert abs(float(twopass.finish(often)) - want) <= 3 * np.finfo(dtype).eps * want
+
+
+# Chunks of float64 whose sums have different exponents, all digits in use.
+OFFSETS = (-60, -25, -3, 0, 4, 22, 45)
+CHUNKS = [hard("normal_3", 50 + k, "float64") + offset for k, offset in enumerate(OFFSETS)]
+per_example = settings(
+    deadline=None,
+    derandomize=True,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def copies(most):
+    """Some of the chunks, each with the number of times it is doubled."""
+    return st.lists(
+        st.tuples(st.sampled_from(range(len(CHUNKS))), st.integers(0, most)), min_size=1
+    )
+
+
+def pairs_of_copies(parts):
+    return [doubled(twopass.pair_sum(CHUNKS[k]), times) for k, times in parts]
+
+
+def merged(pairs, random):
+    """Merge in any order and grouping."""
+    pairs = list(pairs)
+    while len(pairs) > 1:
+        random.shuffle(pairs)
+        group = random.randint(2, 4)
+        pairs = [*pairs[group:], twopass.merge(*pairs[:group])]
+    return pairs[0]
+
+
+@per_example
+@given(copies(20), st.randoms(use_true_random=False))
+def test_any_order_and_grouping_gives_the_same_state(parts, random):
+    """Up to 2^29 chunks."""
+    pairs = pairs_of_copies(parts)
+    whole = twopass.merge(*pairs)
+    assert merged(pairs, random) == whole
+    halves = [part for k, times in parts for part in [(k, max(0, times - 1))] * (1 + (times > 0))]
+    assert merged(pairs_of_copies(halves), random) == whole
+
+
+@functools.cache
+def exact_sum(k):
+    """Of the exponentials of a chunk."""
+    return mp.fsum(mp.exp(mp.mpf(float(x))) for x in CHUNKS[k])
+
+
+def number(pair):
+    """The sum that a pair stands for."""
+    digits, exponent = pair.state["digits"][0].tolist(), int(pair.state["exponent"][0])
+    return sum(digit * Fraction(2) ** (exponent - 32 * k) for k, digit in enumerate(digits))
+
+
+@per_example
+@given(copies(200), st.randoms(use_true_random=False))
+def test_any_number_of_chunks_keeps_the_bounds(parts, random):
+    pairs = pairs_of_copies(parts)
+    total = sum(number(twopass.pair_sum(CHUNKS[k])) * 2**times for k, times in parts)
+    with mp.workprec(400):
+        want = mp.log(mp.fsum(exact_sum(k) * 2**times for k, times in parts))
+        for pair in (merged(pairs, random), twopass.merge(*pairs)):
+            assert abs(number(pair) / total - 1) < 2.0**-85
+            assert abs(twopass.finish(pair) - want) <= 2 * np.finfo(float).eps * max(1, abs(want))
+
+
+def test_rows_that_need_carrying_beside_rows_that_do_not():
+    few, many = (doubled(twopass.pair_sum(CHUNKS[3]), times).state for times in (2, 30))
+    rows = np.stack([np.repeat(many, 8), np.repeat(few, 8)])
+    got = _pairs.add_states(rows, (1,))
+    assert got[1, 0] == _pairs.add_states(rows[1], (0,))[0]
+    assert got[0, 0]["digits"].max() < 2**40
+    assert got[0, 0] == _pairs.add_states(rows[0], (0,))[0]
+
+
 def test_nothing_is_the_neutral_element():
     nothing = twopass.pair_sum(np.empty(0, np.float32))
     assert twopass.finish(nothing) == -np.inf
@@ -213,6 +310,16 @@ def test_what_does_not_fit():
     assert pair != "pair"
     with pytest.raises(ValueError, match="at least one"):
         twopass.merge()
+    for misused, name in (
+        (lambda: twopass.finish(x), "^pair .*, not ndarray"),
+        (lambda: twopass.merge(x, x), "merge .*, not ndarray"),
+        (lambda: twopass.merge(pair, None), "merge .*, not NoneType"),
+        (lambda: twopass.merge([pair, pair]), "merge .*, not list"),
+        (lambda: twopass.apply(pair, x), "^pair .*, not ndarray"),
+    ):
+        with pytest.raises(TypeError, match=name) as caught:
+            misused()
+        assert "must be a PairSum (from pair_sum)" in str(caught.value)
     for other in (x.astype(float), x[:2]):
         with pytest.raises(ValueError, match="do not fit together"):
             twopass.merge(pair, twopass.pair_sum(other, axis=1))

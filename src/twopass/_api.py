@@ -83,13 +83,16 @@ def logsumexp(
         refused = {"b": b, "return_sign": return_sign or None, "out": out}
         return _dask("logsumexp", a, axis, {"keepdims": keepdims}, **refused)
     choice, workers = _algorithm_index(algorithm), _threads.check(threads)
-    a = _as_array(a)
-    weights = None if b is None else b if np.isscalar(b) else _as_array(b)
-    ndim = a.ndim if weights is None else np.broadcast(a, weights).ndim
-    axes = _axes(axis, ndim)
+    weights = None if b is None else _number_or_array(b, "b", left_out="0")
+    exponents = _number_or_array(a, "a")
+    a = _as_array(exponents, "a")
+    a = np.atleast_1d(a) if keepdims else a  # as SciPy
+    axes = _axes(axis, _common_ndim(a, weights))
     dtype = _reference.result_dtype(a.dtype)
+    if weights is not None:
+        dtype = _reference.weighted_dtype(exponents, weights)
     if weights is not None or return_sign or not _has_kernel(dtype):
-        return _reference_logsumexp(a, axes, weights, keepdims, return_sign, out)
+        return _reference_logsumexp(a, axes, weights, keepdims, return_sign, out, dtype)
     kept = [n for d, n in enumerate(a.shape) if d not in axes]
     shape = tuple(1 if d in axes else n for d, n in enumerate(a.shape)) if keepdims else tuple(kept)
     _check_out(out, shape, dtype)
@@ -107,8 +110,9 @@ def _reference_logsumexp(
     keepdims: bool,
     return_sign: bool,
     out: Array | None,
+    dtype: np.dtype[Any],
 ) -> Any:
-    result = _reference.logsumexp(a, axes, b, keepdims, return_sign)
+    result = _reference.logsumexp(a, axes, b, keepdims, return_sign, dtype)
     size, *sign = result if isinstance(result, tuple) else (result,)
     _check_out(out, size.shape, size.dtype)
     size = _deliver(size, out)
@@ -131,17 +135,33 @@ def _dask(
     return getattr(dask, name)(x, axis, **(options or {}))
 
 
-def _as_array(x: npt.ArrayLike) -> Array:
+def _number_or_array(x: npt.ArrayLike, name: str, left_out: str = "-numpy.inf") -> Array | complex:
+    """Leave a Python number as it is: it does not widen the dtype of what it meets."""
+    if isinstance(x, (int, float, complex)) and not isinstance(x, np.generic):
+        return x
+    return _as_array(x, name, left_out)
+
+
+def _common_ndim(a: Array, b: Any) -> int:
+    try:
+        return np.broadcast(a, b).ndim
+    except ValueError:
+        raise ValueError(
+            f"a has shape {a.shape} and b has shape {b.shape}, which do not broadcast together"
+        ) from None
+
+
+def _as_array(x: npt.ArrayLike, name: str = "x", left_out: str = "-numpy.inf") -> Array:
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(
-            "masked arrays are not supported: pass x.filled(-numpy.inf), "
+            f"masked arrays are not supported: pass {name}.filled({left_out}), "
             "which leaves the masked elements out"
         )
     array = np.asarray(x)
     if array.dtype.kind not in "biufc":
         raise TypeError(
-            f"dtype {array.dtype} is not numeric: "
-            "twopass takes real, integer, bool and complex arrays"
+            f"{name} has dtype {array.dtype}, which is not numeric: "
+            f"convert it first, as numpy.asarray({name}, float) does"
         )
     return array
 

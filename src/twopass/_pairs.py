@@ -3,7 +3,11 @@
 Design note
 -----------
 A. The sum of a chunk is an exact integer on a grid (kernels/sums.pxi, E): four digits of 32 bits,
-   each an int64 with room for carries. Merging adds digits: it is associative to the bit.
+   each an int64 with room for carries. Merging adds digits: it is associative to the bit. What
+   carries is left where it is, since a larger sum to come cuts off the lowest digits, and must cut
+   off the same whether they were added up before or after. Digits are carried only when an int64
+   would overflow, after 2^29 pairs or more; from there on what lies below 2^-96 of the sum depends
+   on the grouping.
 B. A segment of a row is 65536 elements. Where chunks end at segments, the merged sum is the very
    number that the kernels find for the whole row; elsewhere it is rounded differently, within the
    documented error bound.
@@ -33,6 +37,8 @@ DIGITS, DIGIT_BITS = 4, 32
 STATE = np.dtype([("digits", "i8", (DIGITS,)), ("exponent", "i8"), ("shift", "f8")])
 NO_TERM = np.array(((0,) * DIGITS, -(1 << 62), -np.inf), STATE)
 FUNCTIONS = ("softmax", "log_softmax")
+DIGIT_MASK = (1 << DIGIT_BITS) - 1
+ROOM = 2.0**62  # for the digits of a sum
 OUT_OF_SIGHT = 2.0**50  # shifts that differ by more: the smaller sum is nothing beside the larger
 
 
@@ -169,10 +175,13 @@ def merge(*pairs: PairSum) -> PairSum:
     -------
     PairSum
         The sums over all chunks. The order and the grouping of merging do not change a bit of it,
-        unless chunks beyond the range of the reduction have different shifts.
+        up to 2^29 chunks or segments of 65536 elements, unless chunks beyond the range of the
+        reduction have different shifts. The error bounds hold for any number.
 
     Raises
     ------
+    TypeError
+        For something else than pairs.
     ValueError
         For no pairs at all, or pairs that do not fit together.
 
@@ -182,6 +191,8 @@ def merge(*pairs: PairSum) -> PairSum:
     """
     if not pairs:
         raise ValueError("merge needs at least one PairSum")
+    for pair in pairs:
+        _check(pair, "each argument of merge")
     if len({(pair.shape, pair.axis, pair.dtype) for pair in pairs}) > 1:
         raise ValueError(f"these do not fit together: {', '.join(map(repr, pairs))}")
     state = add_states(np.stack([pair.state for pair in pairs]), (0,))[0]
@@ -204,6 +215,11 @@ def finish(pair: PairSum, keepdims: bool = False) -> Any:
     ndarray or scalar
         y, within ``2 * eps * max(1, |y|)``.
 
+    Raises
+    ------
+    TypeError
+        For something else than a pair.
+
     See Also
     --------
     pair_sum, merge, apply
@@ -213,6 +229,7 @@ def finish(pair: PairSum, keepdims: bool = False) -> Any:
     `logsumexp` looks at a row again when its result is nearly 0 (less than 4 eps) or the row has a
     single element, to be exact there. A sum alone cannot, and keeps the bound.
     """
+    _check(pair)
     y = np.empty(pair.shape, pair.dtype)
     _kernels().finish_pairs(np.ascontiguousarray(pair.state), y)
     return (y if keepdims else y.squeeze(pair.axis))[()]
@@ -239,7 +256,7 @@ def apply(x: npt.ArrayLike, pair: PairSum, function: str = "softmax") -> Any:
     Raises
     ------
     TypeError
-        For an `x` whose result would have another dtype than that of `pair`.
+        For something else than a pair, or an `x` whose result would have another dtype.
     ValueError
         For an `x` whose rows are not those of `pair`, or an unknown function.
 
@@ -249,6 +266,7 @@ def apply(x: npt.ArrayLike, pair: PairSum, function: str = "softmax") -> Any:
     """
     if function not in FUNCTIONS:
         raise ValueError(f"function {function!r} is not one of {', '.join(FUNCTIONS)}")
+    _check(pair)
     x, dtype = _chunk(x)
     if dtype != pair.dtype:
         raise TypeError(f"the results for x are {dtype}, and the sums were taken for {pair.dtype}")
@@ -273,6 +291,9 @@ def add_states(state: Array, axis: tuple[int, ...]) -> Array:
         state, targets = state.copy(), np.broadcast_to(shift, state.shape)
         for place in zip(*differs.nonzero(), strict=True):
             state[place] = _shifted(state[place], float(targets[place]))
+    full = abs(state["digits"]).sum(axis, float, keepdims=True).max(-1) >= ROOM
+    if full.any():
+        state = np.where(full, _carried(state), state)
     exponent = state["exponent"].max(axis, keepdims=True)
     places = np.minimum((exponent - state["exponent"]) // DIGIT_BITS, DIGITS)[..., None]
     total = np.zeros(shift.shape, STATE)
@@ -283,6 +304,19 @@ def add_states(state: Array, axis: tuple[int, ...]) -> Array:
     total[~np.isfinite(shift)] = NO_TERM
     total["shift"] = shift
     return total
+
+
+def _carried(state: Array) -> Array:
+    """Give the same sums in digits of 32 bits; cut off the lowest where the highest needs two."""
+    digits = np.zeros((DIGITS + 1, *state.shape), np.int64)
+    digits[1:] = np.moveaxis(state["digits"], -1, 0)
+    for k in range(DIGITS, 0, -1):
+        digits[k - 1] += digits[k] >> DIGIT_BITS
+        digits[k] &= DIGIT_MASK
+    result, longer = state.copy(), digits[0] > 0
+    result["digits"] = np.moveaxis(np.where(longer, digits[:-1], digits[1:]), 0, -1)
+    result["exponent"] += DIGIT_BITS * longer
+    return result
 
 
 def _shifted(state: Any, shift: float) -> Any:
@@ -296,8 +330,7 @@ def _shifted(state: Any, shift: float) -> Any:
     power += int(state["exponent"]) - DIGIT_BITS * (DIGITS - 1)
     exponent = (power + number.bit_length() - 1) // DIGIT_BITS * DIGIT_BITS
     number >>= exponent - DIGIT_BITS * (DIGITS - 1) - power
-    mask = (1 << DIGIT_BITS) - 1
-    digits = ((number >> DIGIT_BITS * (DIGITS - 1 - k)) & mask for k in range(DIGITS))
+    digits = ((number >> DIGIT_BITS * (DIGITS - 1 - k)) & DIGIT_MASK for k in range(DIGITS))
     return np.array((tuple(digits), exponent, shift), STATE)
 
 
@@ -323,8 +356,16 @@ def result_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype of results; TypeError for what has no kernel."""
     result = _reference.result_dtype(dtype)
     if dtype.kind not in "biuf" or not _api._has_kernel(result):
-        raise TypeError(f"dtype {dtype} has no kernel: convert to float64 first")
+        raise TypeError(
+            f"dtype {dtype} has no kernel: give the whole array to softmax, log_softmax or "
+            "logsumexp as a NumPy array, or convert it to float64 if it is real"
+        )
     return result
+
+
+def _check(pair: object, name: str = "pair") -> None:
+    if not isinstance(pair, PairSum):
+        raise TypeError(f"{name} must be a PairSum (from pair_sum), not {type(pair).__name__}")
 
 
 def _kernels() -> _targets.Kernels:

@@ -18,6 +18,8 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Axis = int | tuple[int, ...] | None
 
+LARGEST_EXPONENT = float(np.log(np.finfo(np.longdouble).max)) - 1  # exp neither overflows nor fades
+
 
 def softmax(x: Array, axis: Axis = None) -> Array:
     """``exp(x) / sum(exp(x))`` along `axis`, in the result dtype of `x`."""
@@ -34,7 +36,7 @@ def log_softmax(x: Array, axis: Axis = None) -> Array:
     rows, moved, axes = _rows(x, axis)
     with np.errstate(all="ignore"):
         shift = _finite(rows.max(-1, keepdims=True, initial=-np.inf))
-        log_sum, _ = _log_sum(_exp(rows, shift))
+        log_sum, _ = _log_sum(rows, shift)
         return _restore(rows - shift - log_sum, moved, axes).astype(result_dtype(x.dtype))
 
 
@@ -44,28 +46,45 @@ def logsumexp(
     b: Array | complex | None = None,
     keepdims: bool = False,
     return_sign: bool = False,
+    dtype: np.dtype[Any] | None = None,
 ) -> Array | tuple[Array, Array]:
     """``log(sum(b * exp(a)))`` along `axis`; with `return_sign`, the log of its size and its sign.
 
-    A term of weight zero does not take part, whatever its exponent.
+    A term of weight zero does not take part, whatever its exponent. Nothing is rounded to `dtype`
+    (by default the result dtype of `a`) but the result: weights may lie far beyond its range.
     """
-    dtype = result_dtype(a.dtype)
-    if b is not None:
-        # A Python number is weak: it does not widen the dtype of `a`.
-        dtype = np.result_type(dtype, result_dtype(b.dtype) if isinstance(b, np.ndarray) else b)
-        a, weights = np.broadcast_arrays(np.asarray(a, dtype), np.asarray(b, dtype))
-        a = np.where(weights == 0, -np.inf, a)
+    dtype = dtype or result_dtype(a.dtype)
+    a, weights = np.broadcast_arrays(a, 1 if b is None else b)
     rows, moved, axes = _rows(a, axis)
+    weights, *_ = _rows(weights, axis)
     with np.errstate(all="ignore"):
+        rows = np.where(weights == 0, -np.inf, rows)
         shift = _finite(rows.max(-1, keepdims=True, initial=-np.inf).real)
-        terms = _exp(rows, shift)
-        log_sum, total = _log_sum(terms if b is None else terms * _rows(weights, axis)[0])
-        result, sign = log_sum + shift, _sign(total)
+        log_sum, total = _log_sum(rows, shift, weights)
+        result = log_sum + shift
+        # Where these two cancel, the sum is near 1, and its logarithm better known without a shift.
+        cancel = (abs(result) < 1) & (abs(shift) > 1) & (abs(shift) < LARGEST_EXPONENT)
+        again = cancel[:, 0]
+        result[again], total[again] = _log_sum(rows[again], shift[again] * 0, weights[again])
+        sign = _sign(total)
         if not return_sign:
             result = np.where(sign < 0, np.nan, result) if dtype.kind == "f" else result
             return _reduced(result, moved, axes, keepdims).astype(dtype)
         size = _reduced(result.real, moved, axes, keepdims).astype(np.empty(0, dtype).real.dtype)
         return size, _reduced(sign, moved, axes, keepdims).astype(dtype)
+
+
+def weighted_dtype(a: Array | complex, b: Array | complex) -> np.dtype[Any]:
+    """Return the dtype of a result with weights: what NumPy makes of both and of a Python float.
+
+    An array `a` of integers or bool counts as float64, as it does without weights.
+    """
+    # Of a number only its kind counts: 0 keeps NumPy 1 from looking at its size.
+    return np.result_type(
+        result_dtype(a.dtype) if isinstance(a, np.ndarray) else a * 0,
+        b.dtype if isinstance(b, np.ndarray) else b * 0,
+        1.0,
+    )
 
 
 def result_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -101,30 +120,41 @@ def _finite(shift: Array) -> Array:
 
 def _exp(rows: Array, shift: Array) -> Array:
     """exp(rows - shift)."""
-    difference = rows - shift
+    difference, lost = _two_sum(rows, -shift)
     terms: Array = np.exp(difference)
-    if rows.dtype.kind == "c":
-        return terms
-    # Knuth's TwoSum gives the rounding error of the difference, which is put back.
-    virtual = difference - rows
-    lost = (rows - (difference - virtual)) - (shift + virtual)
-    terms *= 1 + _finite(lost)
+    if rows.dtype.kind == "f":
+        terms *= 1 + _finite(lost)
     return terms
 
 
-def _log_sum(terms: Array) -> tuple[Array, Array]:
-    """log|sum(terms)|, the complex log for complex terms, and that sum."""
-    total = terms.sum(-1, keepdims=True)
-    if not terms.size or terms.dtype.kind == "c":
-        return np.log(total), total
-    # log1p of all but the largest term keeps logsumexp([0, -40]) at 4.2e-18 instead of 0.
-    largest = abs(terms).argmax(-1, keepdims=True)
-    lead = np.take_along_axis(terms, largest, -1)
-    others = terms.copy()
-    np.put_along_axis(others, largest, 0, -1)
-    rest = others.sum(-1, keepdims=True) / lead
-    precise = np.log(abs(lead)) + np.log1p(rest)
-    return np.where(abs(rest) < 0.5, precise, np.log(abs(total))), total
+def _log_sum(rows: Array, shift: Array, weights: Array | float = 1.0) -> tuple[Array, Array]:
+    """log|sum(weights * exp(rows - shift))|, the complex log of complex terms, and that sum."""
+    terms = _exp(rows, shift)
+    # A weight of 1 is no factor: 1 times a complex infinity has a NaN in it.
+    total, rest = _sum(np.where(weights == 1, terms, terms * weights))
+    log = np.log(abs(total) if total.dtype.kind == "f" else total)
+    # The rest keeps logsumexp([0, -50]) at 1.9e-22 instead of 0.
+    return log + _finite(rest / total), total
+
+
+def _sum(terms: Array) -> tuple[Array, Array]:
+    """Add up along the last axis, half to half; return the sum rounded, and what rounding lost."""
+    hi, lo = terms.copy(), np.zeros_like(terms)
+    n = terms.shape[-1]
+    while n > 1:
+        pairs, n = n // 2, n - n // 2
+        second = slice(n, n + pairs)
+        hi[:, :pairs], lost = _two_sum(hi[:, :pairs], hi[:, second])
+        lo[:, :pairs] += lo[:, second] + lost
+    total, rest = (part[:, :1].sum(-1, keepdims=True) for part in (hi, lo))
+    return _two_sum(total, _finite(rest))
+
+
+def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """Knuth's TwoSum: a + b rounded, and the rounding error, which is exact."""
+    total = a + b
+    virtual = total - a
+    return total, (a - (total - virtual)) + (b - virtual)
 
 
 def _sign(total: Array) -> Array:

@@ -10,12 +10,16 @@ the results have the bits of the NumPy functions; elsewhere they keep the same e
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import numpy.typing as npt
-from dask.graph_manipulation import clone
+from dask._task_spec import Alias, GraphNode, Task, TaskRef, convert_legacy_graph
+from dask.core import flatten
+from dask.highlevelgraph import HighLevelGraph
+from dask.tokenize import tokenize
 
 import twopass
 from twopass import _api, _pairs, _reference
@@ -24,6 +28,7 @@ __all__ = ["log_softmax", "logsumexp", "softmax"]
 
 Array = npt.NDArray[Any]
 Axis = int | tuple[int, ...] | None
+Key = Any  # dask.typing.Key: a name, or a tuple of a name and numbers
 
 FAN_IN = 16  # states that one task of the tree adds up: they are small, and a task costs far more
 
@@ -140,13 +145,65 @@ def _elementwise(function: str, x: da.Array, axis: Axis) -> da.Array:
     if _is_whole(x, axes):
         return x.map_blocks(_whole, function=function, axis=axes, **options)
     index = tuple(range(x.ndim))
-    # A clone is computed apart from x, whose chunks can so be dropped as soon as they are summed.
-    # The seed makes softmax and log_softmax of one x read the same clone. It is x's own name, else
-    # the clones within a softmax of a softmax would be those of the inner one, and be kept for it.
-    inputs = clone(x, seed=x.name), index, _sums(x, axes), index
+    sums = _sums(x, axes)
+    inputs = _read_again(x, sums), index, sums, index
     return da.blockwise(
         _apply, index, *inputs, function=function, axis=axes, align_arrays=False, **options
     )
+
+
+def _read_again(x: da.Array, sums: da.Array) -> da.Array:
+    """
+    Return x computed apart from x, and no chunk of it before the sums of its rows are there.
+
+    So a chunk of x can be dropped as soon as it is summed, and none is read again only to wait. The
+    names follow from those of `sums`: softmax and log_softmax of one x share what they read again.
+    """
+    keys = list(flatten(x.__dask_keys__()))
+    graph = convert_legacy_graph(dict(x.__dask_optimize__(x.__dask_graph__(), keys)))
+    states = _states_needed(graph, dict(zip(keys, _states(x, sums), strict=True)))
+    suffix = tokenize(sums.name)
+    new = {key: _rename(key, suffix) for key in states}
+    again = {}
+    for key, state in states.items():
+        task = graph.get(key, Alias(new[key], key))  # what a cluster holds already is in no graph
+        needed = [k for k in task.dependencies if k in new and k != key]
+        task = task.substitute({k: new[k] for k in needed}, key=new[key])
+        early = state is not None and all(states[k] != state for k in needed)
+        again[new[key]] = Task(new[key], _after, task, TaskRef(state)) if early else task
+    name = _rename(x.name, suffix)
+    layers = HighLevelGraph.from_collections(name, again, dependencies=[x, sums])
+    return da.Array(layers, name, x.chunks, meta=x._meta)
+
+
+def _states(x: da.Array, sums: da.Array) -> Iterator[Key]:
+    """Of each chunk of x, the key of the sums of its rows."""
+    for block in np.ndindex(x.numblocks):
+        yield (sums.name, *(i if n > 1 else 0 for i, n in zip(block, sums.numblocks, strict=True)))
+
+
+def _states_needed(
+    graph: dict[Key, GraphNode], states: dict[Key, Key | None]
+) -> dict[Key, Key | None]:
+    """Of each task, the sums that all who use it need; None where they need several."""
+    needed: dict[Key, Key | None] = {}
+    todo = list(states.items())
+    while todo:
+        key, state = todo.pop()
+        if key in needed:
+            if needed[key] in (state, None):
+                continue
+            state = None
+        needed[key] = state
+        if key in graph:
+            todo += ((k, state) for k in graph[key].dependencies if k in graph)
+    return needed
+
+
+def _rename(key: Key, suffix: str) -> Key:
+    if isinstance(key, tuple):
+        return _rename(key[0], suffix), *key[1:]
+    return f"{key}-{suffix}"
 
 
 def _sums(x: da.Array, axes: tuple[int, ...]) -> da.Array:
@@ -182,6 +239,10 @@ def _add(state: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     return _pairs.add_states(state, axis)
 
 
+def _after(x: Array, state: Array) -> Array:
+    return x
+
+
 def _apply(x: Array, state: Array, function: str, axis: tuple[int, ...]) -> Any:
     return twopass.apply(x, _pairs.PairSum(state, axis, _reference.result_dtype(x.dtype)), function)
 
@@ -194,6 +255,16 @@ def _check(x: da.Array, axis: Axis) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Return the reduced axes and the dtype of the result."""
     if not isinstance(x, da.Array):
         raise TypeError(f"x must be a dask.array.Array, not {type(x).__name__}")
+    if hasattr(x, "expr"):
+        raise TypeError(
+            "x is an expression, as Dask tries them out: "
+            "set Dask's option array.query-planning to False before dask.array is imported"
+        )
+    if not isinstance(x._meta, np.ndarray) or isinstance(x._meta, np.ma.MaskedArray):
+        raise TypeError(
+            f"the chunks of x must be NumPy arrays, not {type(x._meta).__name__}: "
+            "convert them with x.map_blocks"
+        )
     axes = _api._axes(axis, x.ndim) if x.ndim else ()
     return axes, _pairs.result_dtype(x.dtype)
 
