@@ -15,12 +15,9 @@ import numpy.typing as npt
 from numpy.exceptions import AxisError
 
 from twopass import _reference, _threads
+from twopass.functions import ALGORITHMS, DTYPES, TABLE
 
 Array = npt.NDArray[Any]
-
-ALGORITHMS = ("three_pass_recompute", "three_pass_reload", "two_pass", "two_pass_reload", "online")
-LOGSUMEXP = 2
-REFERENCE = {0: _reference.softmax, 1: _reference.log_softmax}
 
 
 class PlanFactory(Protocol):
@@ -42,14 +39,14 @@ def elementwise(
 ) -> Any:
     """Softmax or log_softmax of anything that NumPy can make an array of, and of Dask arrays."""
     if _is_dask(x):
-        return _dask(("softmax", "log_softmax")[function], x, axis, out=out)
+        return _dask(TABLE[function].name, x, axis, out=out)
     choice, workers = _algorithm_index(algorithm), _threads.check(threads)
     x = _as_array(x)
     axes = _axes(axis, x.ndim)
     dtype = _reference.result_dtype(x.dtype)
     _check_out(out, x.shape, dtype)
     if not _has_kernel(dtype):
-        return _deliver(REFERENCE[function](x, axes), out)
+        return _deliver(getattr(_reference, TABLE[function].name)(x, axes), out)
     aliased = out is not None and _same_memory(x, out)
     source = _prepare(x, dtype)
     if out is not None and not aliased and np.may_share_memory(source, out):
@@ -69,6 +66,7 @@ def elementwise(
 
 def logsumexp(
     plan: PlanFactory,
+    function: int,
     a: npt.ArrayLike,
     axis: int | tuple[int, ...] | None,
     b: npt.ArrayLike | None,
@@ -99,7 +97,7 @@ def logsumexp(
     result = np.full(kept, -np.inf, dtype)
     if a.size:
         rows = _rows(_prepare(a, dtype), axes)
-        _threads.run(plan(LOGSUMEXP, rows, result, choice, False), workers)
+        _threads.run(plan(function, rows, result, choice, False), workers)
     return _deliver(result.reshape(shape), out)
 
 
@@ -167,7 +165,7 @@ def _as_array(x: npt.ArrayLike, name: str = "x", left_out: str = "-numpy.inf") -
 
 
 def _has_kernel(dtype: np.dtype[Any]) -> bool:
-    return dtype.char in "efd"
+    return dtype.name in DTYPES
 
 
 def _axes(axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twopass import _api, _reference, _targets
+from twopass.functions import TABLE
 
 Array = npt.NDArray[Any]
 
@@ -36,7 +37,7 @@ DIGITS, DIGIT_BITS = 4, 32
 # what there is instead: NaN, +inf, or -inf where there is no term at all.
 STATE = np.dtype([("digits", "i8", (DIGITS,)), ("exponent", "i8"), ("shift", "f8")])
 NO_TERM = np.array(((0,) * DIGITS, -(1 << 62), -np.inf), STATE)
-FUNCTIONS = ("softmax", "log_softmax")
+FUNCTIONS = {row.name: row.number for row in TABLE if not row.reduces}
 DIGIT_MASK = (1 << DIGIT_BITS) - 1
 ROOM = 2.0**62  # for the digits of a sum
 OUT_OF_SIGHT = 2.0**50  # shifts that differ by more: the smaller sum is nothing beside the larger
@@ -277,7 +278,7 @@ def apply(x: npt.ArrayLike, pair: PairSum, function: str = "softmax") -> Any:
         rows, y = (_api._rows(a, pair.axis) for a in (_api._prepare(x, dtype), result))
         y = y if np.may_share_memory(y, result) else np.empty(rows.shape, dtype)
         state = np.ascontiguousarray(pair.state)
-        _kernels().apply_pairs(FUNCTIONS.index(function), rows, state, y)
+        _kernels().apply_pairs(FUNCTIONS[function], rows, state, y)
         if not np.may_share_memory(y, result):
             _api._from_rows(y, result, pair.axis)
     return result[()]

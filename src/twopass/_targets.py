@@ -22,13 +22,13 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
+from twopass import functions
 from twopass._detect import Cpu, detect
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 VARIABLE = "TWOPASS_TARGET"
-FUNCTIONS = ("softmax", "log_softmax", "logsumexp")
 
 
 class Row(NamedTuple):
@@ -213,7 +213,7 @@ def load(name: str) -> Kernels:
     try:
         module = import_module(f"twopass._{name}")
         module.configure(**settings(row, cpu))
-        for function in FUNCTIONS:
+        for function in functions.NAMES:
             # Else a pickled twopass.softmax would import this very target wherever it is unpickled.
             getattr(module, function).__module__ = "twopass"
     except Exception as error:  # a corrupt file can fail in any way

@@ -396,7 +396,7 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *, out=No
     if b is None and not keepdims and not return_sign:
         y = quick(LOGSUMEXP, True, a, axis, out, algorithm, threads)
     if y is None:
-        return _api.logsumexp(Plan, a, axis, b, keepdims, return_sign, out, algorithm, threads)
+        return _api.logsumexp(Plan, LOGSUMEXP, a, axis, b, keepdims, return_sign, out, algorithm, threads)
     return y
 
 
