@@ -8,6 +8,7 @@ axes are moved last by a view, and the rows go to `_threads.run`.
 from __future__ import annotations
 
 import operator
+import sys
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from numpy.exceptions import AxisError
 
 from twopass import _reference, _threads
+from twopass._importing import importing
 
 Array = npt.NDArray[Any]
 
@@ -120,19 +122,25 @@ def _is_dask(x: Any) -> bool:
     return type(x).__module__.startswith("dask.array") and type(x).__name__ == "Array"
 
 
+def _is_masked(x: Any) -> bool:
+    """Tell a masked array without importing numpy.ma, which takes 15 ms and who has one has done."""
+    return isinstance(x, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ()))
+
+
 def _dask(
     name: str, x: Any, axis: Any, options: dict[str, Any] | None = None, **refused: Any
 ) -> Any:
     for option, value in refused.items():
         if value is not None:
             raise TypeError(f"{option} is not supported for Dask arrays")
-    from twopass import dask
+    with importing:
+        from twopass import dask
 
     return getattr(dask, name)(x, axis, **(options or {}))
 
 
 def _as_array(x: npt.ArrayLike) -> Array:
-    if isinstance(x, np.ma.MaskedArray):
+    if _is_masked(x):
         raise TypeError(
             "masked arrays are not supported: pass x.filled(-numpy.inf), "
             "which leaves the masked elements out"
