@@ -49,15 +49,15 @@ def elementwise(
     x = _as_array(x)
     axes = _axes(axis, x.ndim)
     dtype = _reference.result_dtype(x.dtype)
-    _check_out(out, x.shape, dtype)
+    target = _checked(out, x.shape, dtype)
     if not _has_kernel(dtype):
-        return _deliver(REFERENCE[function](x, axes), out)
-    aliased = out is not None and _same_memory(x, out)
+        return _deliver(REFERENCE[function](x, axes), target, out)
+    aliased = target is not None and _same_memory(x, target)
     source = _prepare(x, dtype)
-    if out is not None and not aliased and np.may_share_memory(source, out):
+    if target is not None and not aliased and np.may_share_memory(source, target):
         source = source.copy()
     # What cannot be written to in place as rows goes to a new array first.
-    result = out if out is not None and out.flags.aligned else np.empty_like(source)
+    result = target if target is not None and target.flags.aligned else np.empty_like(source)
     y = _rows(result, axes)
     if result.size and not np.may_share_memory(y, result):
         result = np.empty(source.shape, dtype)
@@ -66,7 +66,7 @@ def elementwise(
         _threads.run(plan(function, _rows(source, axes), y, choice, aliased), workers)
     if source.size and not np.may_share_memory(y, result):
         _from_rows(y, result, axes)
-    return _deliver(result, out)
+    return _deliver(result, target, out)
 
 
 def logsumexp(
@@ -94,12 +94,12 @@ def logsumexp(
         return _reference_logsumexp(a, axes, weights, keepdims, return_sign, out)
     kept = [n for d, n in enumerate(a.shape) if d not in axes]
     shape = tuple(1 if d in axes else n for d, n in enumerate(a.shape)) if keepdims else tuple(kept)
-    _check_out(out, shape, dtype)
+    target = _checked(out, shape, dtype)
     result = np.full(kept, -np.inf, dtype)
     if a.size:
         rows = _rows(_prepare(a, dtype), axes)
         _threads.run(plan(LOGSUMEXP, rows, result, choice, False), workers)
-    return _deliver(result.reshape(shape), out)
+    return _deliver(result.reshape(shape), target, out)
 
 
 def _reference_logsumexp(
@@ -112,8 +112,7 @@ def _reference_logsumexp(
 ) -> Any:
     result = _reference.logsumexp(a, axes, b, keepdims, return_sign)
     size, *sign = result if isinstance(result, tuple) else (result,)
-    _check_out(out, size.shape, size.dtype)
-    size = _deliver(size, out)
+    size = _deliver(size, _checked(out, size.shape, size.dtype), out)
     return (size, sign[0][()]) if sign else size
 
 
@@ -123,7 +122,7 @@ def _is_dask(x: Any) -> bool:
 
 
 def _is_masked(x: Any) -> bool:
-    """Tell a masked array without importing numpy.ma, which takes 15 ms and who has one has done."""
+    """Tell a masked array without importing numpy.ma, as who has one has imported it."""
     return isinstance(x, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ()))
 
 
@@ -192,10 +191,13 @@ def _algorithm_index(algorithm: str) -> int:
     return ALGORITHMS.index(algorithm)
 
 
-def _check_out(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+def _checked(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array | None:
+    """Validate `out`, and view one of a subclass (a memmap) as a plain array."""
     if out is None:
-        return
-    if type(out) is not np.ndarray:
+        return None
+    if _is_masked(out):
+        raise TypeError("out must not be a masked array: pass out.data, which has no mask")
+    if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy.ndarray, not {type(out).__name__}")
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape} and the result {shape}")
@@ -205,6 +207,7 @@ def _check_out(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) 
         raise ValueError("out is read-only")
     if _overlaps_itself(out):
         raise ValueError("out has elements that share memory, such as a broadcast array has")
+    return out.view(np.ndarray)
 
 
 def _overlaps_itself(a: Array) -> bool:
@@ -247,10 +250,13 @@ def _from_rows(rows: Array, result: Array, axes: tuple[int, ...]) -> None:
     moved[...] = rows.reshape(moved.shape)
 
 
-def _deliver(result: Array, out: Array | None) -> Any:
-    """Hand over a result: in `out`, else as it is; 0-d ones as scalars, as NumPy's ufuncs do."""
-    if out is None:
+def _deliver(result: Array, target: Array | None, out: Array | None) -> Any:
+    """Hand over a result: as it is, or in `out`, by its view `target`.
+
+    Without `out`, 0-d results are scalars, as NumPy's ufuncs have it.
+    """
+    if target is None:
         return result[()]
-    if result is not out:
-        out[...] = result
+    if result is not target:
+        target[...] = result
     return out
