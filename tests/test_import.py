@@ -35,7 +35,7 @@ sys.addaudithook(watch)
 ACTIVE = "import twopass; print(twopass.active_target().name)"
 LAZY = (  # each costs milliseconds, or starts processes; what needs one imports it then
     *("asyncio", "concurrent.futures", "cpuinfo", "importlib.metadata", "logging"),
-    *("multiprocessing", "pathlib", "scipy", "subprocess"),
+    *("multiprocessing", "pathlib", "scipy", "subprocess", "twopass.bench"),
 )
 REPORT = """
 import json, sys, twopass

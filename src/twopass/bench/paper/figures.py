@@ -31,9 +31,9 @@ from twopass.bench.paper.experiments import (
     TWO_PASS,
 )
 from twopass.bench.paper.findings import Findings
-from twopass.bench.plot import STYLES
 from twopass.bench.record import algorithm_portability, write
 from twopass.bench.run import AUTO, LIMIT, Measured
+from twopass.bench.style import line
 
 INK, MUTED, GRID, PAPER = "#141618", "#65686c", "#d3d6da", "#fefefd"
 VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--card"}
@@ -152,7 +152,7 @@ def peers(findings: Findings, target: str) -> Figure:
     for name in findings.peers:
         items = [item for item in findings.rows("sizes") if item.has(name)]
         times = [item.ns(name) for item in items]
-        axes.plot(_lengths(items), times, label=name, **STYLES[name])
+        axes.plot(_lengths(items), times, **line(name))
     own = [item.ns(AUTO, target) for item in findings.rows("sizes")]
     axes.set_ylim(top=12 * max(own))  # beyond it, short rows show a peer's cost of a call
     _time_ticks(axes)
@@ -163,9 +163,9 @@ def peers(findings: Findings, target: str) -> Figure:
 def _draw_times(axes: Axes, findings: Findings, target: str, names: Sequence[str]) -> None:
     rows = findings.rows("sizes")
     for name in names:
-        style = STYLES[name] | ({"color": INK} if name == AUTO else {})
+        style = line(name) | ({"color": INK} if name == AUTO else {})
         times = [item.ns(name, target) for item in rows]
-        axes.plot(_lengths(rows), times, label=name, ms=3.5, **style)
+        axes.plot(_lengths(rows), times, ms=3.5, **style)
     axes.set_yscale("log")
     _time_ticks(axes)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda ns, _: f"{ns:g}"))
@@ -212,17 +212,17 @@ def _draw_advantage(axes: Axes, findings: Findings, target: str) -> None:
         [effect.value - effect.low for effect in effects],
         [effect.high - effect.value for effect in effects],
     )
-    style = {"color": STYLES[TWO_PASS]["color"], "ms": 4, "lw": 1.2, "capsize": 2}
+    style = {"color": line(TWO_PASS)["color"], "ms": 4, "lw": 1.2, "capsize": 2}
     axes.errorbar(_lengths(rows), centre, reach, marker="s", **style)
     axes.axhline(0, color=INK, lw=0.9)
     family = kind(next(t for t in findings.targets if t.name == target))
     if family:
         paper = PAPER_ADVANTAGE[family]
-        axes.axhline(paper, color=STYLES["two_pass_reload"]["color"], lw=1.2, ls="--")
+        axes.axhline(paper, color=line("two_pass_reload")["color"], lw=1.2, ls="--")
         axes.annotate(
             spaced(f"paper, {family}: up to {paper:.0%}"), (0, paper),
             xycoords=axes.get_yaxis_transform(), xytext=(4, 3), textcoords="offset points",
-            fontsize=FONT - 2, color=STYLES["two_pass_reload"]["color"],
+            fontsize=FONT - 2, color=line("two_pass_reload")["color"],
         )  # fmt: skip
         axes.set_ylim(top=max(axes.get_ylim()[1], paper + 0.14))
     low, high = axes.get_ylim()
@@ -306,7 +306,7 @@ def scaling(findings: Findings, target: str) -> Figure:
     counts = [item.case.threads for item in items]
     for name in (*THREE_PASS, TWO_PASS, "two_pass_reload", "online"):
         speed = [1 / item.ns(name, target) for item in items]
-        axes.plot(counts, speed, label=name, ms=5, **STYLES[name])
+        axes.plot(counts, speed, ms=5, **line(name))
     limit = [1 / item.ns(LIMIT, target) for item in items]
     axes.plot(counts, limit, color=MUTED, lw=1.4, ls="--", label=LIMIT)
     axes.set_xscale("log", base=2)
@@ -350,7 +350,7 @@ def accuracy(findings: Findings, _target: str) -> Figure:
     axes.fill_between(list(own), low, high, color="#0072B2", alpha=0.35, lw=0)
     axes.plot(list(own), high, color="#0072B2", marker="o", ms=4, label="twopass, all of it")
     for name, errors in others.items():
-        axes.plot(list(errors), list(errors.values()), ms=4, label=name, **STYLES[name])
+        axes.plot(list(errors), list(errors.values()), ms=4, **line(name))
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda ulp, _: f"{ulp:g}"))
     axes.set_ylabel("largest error, ULP")
@@ -365,8 +365,8 @@ def portability(findings: Findings, _target: str) -> Figure:
     rows = findings.rows("sizes")
     found = [algorithm_portability(item) for item in rows]
     for name in found[0]:
-        style = STYLES[name] | ({"color": INK} if name == AUTO else {})
-        axes.plot(_lengths(rows), [value[name] for value in found], label=name, ms=3.5, **style)
+        style = line(name) | ({"color": INK} if name == AUTO else {})
+        axes.plot(_lengths(rows), [value[name] for value in found], ms=3.5, **style)
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_ylabel("share of the limit")
