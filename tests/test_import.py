@@ -35,7 +35,7 @@ sys.addaudithook(watch)
 ACTIVE = "import twopass; print(twopass.active_target().name)"
 HEAVY = (  # each costs milliseconds, or starts processes
     *("asyncio", "concurrent.futures", "cpuinfo", "importlib.metadata", "logging"),
-    *("multiprocessing", "numpy.ma", "pathlib", "scipy", "subprocess"),
+    *("multiprocessing", "numpy.ma", "pathlib", "scipy", "subprocess", "twopass.bench"),
 )
 REPORT = """
 import json, sys, twopass
