@@ -25,9 +25,11 @@ sys.meta_path[:] = [hook for hook in sys.meta_path if type(hook).__name__ != "Me
 def run(
     code: str, *folders: Path, path: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run `code` with `folders` first on its path and with these TWOPASS variables alone."""
+    """Run `code` with `folders` first on its path and with these of our variables alone."""
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("TWOPASS_")
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("TWOPASS_", "OMP_NUM_THREADS"))
     }
     if path is not None:
         environment["PATH"] = path

@@ -1,4 +1,4 @@
-"""The benchmark: its race, its peers, its record and its pictures, mostly on invented kernels."""
+"""The benchmark: its race, its record and its pictures, mostly on invented kernels."""
 
 import io
 import json
@@ -10,12 +10,12 @@ import pytest
 import twopass
 from twopass import get_num_threads
 from twopass._detect import Cpu, detect
-from twopass._targets import FUNCTIONS, NAMES, TABLE, settings
-from twopass.bench import cases, peers, timing
+from twopass._targets import NAMES, TABLE, settings
+from twopass.bench import cases, timing
 from twopass.bench.cases import Case, Ki, Mi
 from twopass.bench.portability import portability
 from twopass.bench.record import Record, write, write_json
-from twopass.bench.run import AUTO, LIMIT, Measured, contenders, limit, run
+from twopass.bench.run import AUTO, LIMIT, Measured, limit, run
 from twopass.bench.timing import Contender, Result, race
 
 # matplotlib writes its font cache without an encoding, at its first import on a machine.
@@ -213,32 +213,6 @@ def test_portability_of_a_record_uses_the_limit_of_each_target():
     assert value == pytest.approx(2 / sum(1 / share for share in shares))
 
 
-# ---- peers
-
-
-@pytest.mark.parametrize("name", peers.PEERS)
-@pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-@pytest.mark.parametrize(("shape", "axis"), [((300,), 0), ((7, 40), 1), ((40, 7), 0)])
-def test_peer_computes_the_function(name, function, dtype, shape, axis):
-    pytest.importorskip(name)
-    special = pytest.importorskip("scipy.special")
-    if name == "openvino" and (dtype == "float64" or function == "logsumexp"):
-        pytest.skip("openvino does not compute it")
-    case = Case(function, shape, axis, dtype)
-    x, out = case.arrays()
-    returned = peers.call(name, case, x, out)()
-    expected = getattr(special, function)(x.astype(np.float64), axis=axis)
-    result = returned if name == "scipy" else out
-    tolerance = 8 * float(np.finfo(dtype).eps) * max(1, np.abs(expected).max())
-    np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance)
-
-
-def test_installed_peers_are_those_that_can_be_found(monkeypatch):
-    monkeypatch.setattr(peers, "find_spec", lambda name: object() if name == "torch" else None)
-    assert peers.installed() == ["torch"]
-
-
 # ---- runs
 
 
@@ -256,20 +230,6 @@ def test_run_measures_every_algorithm_on_every_target():
     assert get_num_threads() == threads
     with pytest.raises(KeyError, match="not measured"):
         item.ns("scipy")
-
-
-def test_a_peer_that_fails_is_named_and_left_out(monkeypatch):
-    def fails(case, x, out):
-        raise RuntimeError("no such kernel")
-
-    monkeypatch.setitem(peers.PEERS, "broken", fails)
-    skipped = []
-    case = Case("softmax", (64,))
-    entries = contenders(
-        case, [FakeTarget("one")], ["broken"], *case.arrays(), lambda *told: skipped.append(told)
-    )
-    assert "broken" not in [entry.name for entry in entries]
-    assert [(name, str(error)) for name, error in skipped] == [("broken", "no such kernel")]
 
 
 @pytest.mark.parametrize(

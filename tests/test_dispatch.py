@@ -211,6 +211,31 @@ def test_a_pickled_function_names_no_target(function):
     assert twopass.active_target().name.encode() not in data
 
 
+PICKLE = """
+import pickle, twopass
+pair = twopass.targets()[{name!r}].{function}, twopass.{function}
+print([pickle.dumps(pair, protocol).hex() for protocol in range(6)])
+"""
+UNPICKLE = """
+import pickle, twopass
+target = twopass.targets()[{name!r}]
+for data in {pickled}:
+    function, active = pickle.loads(bytes.fromhex(data))
+    assert function is target.{function} is target.module.{function}
+    assert active is twopass.{function} is not function
+"""
+
+
+@pytest.mark.skipif(len(RUNNABLE) < 3, reason="needs three targets that run here")
+@pytest.mark.parametrize("function", _targets.FUNCTIONS)
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_functions_of_a_target_are_pickled_by_its_name(name, function):
+    """And twopass's own, beside them, are those of the process that unpickles them."""
+    here, there = [other for other in RUNNABLE if other != name][:2]
+    pickled = output(PICKLE.format(**locals()), TWOPASS_TARGET=here)
+    assert output(UNPICKLE.format(**locals()), TWOPASS_TARGET=there) == ""
+
+
 # ---- TWOPASS_TARGET in a fresh process ----------------------------------------------------------
 
 

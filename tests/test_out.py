@@ -177,6 +177,79 @@ def test_out_that_is_no_array(target, out):
             call(target, function, scores("float64", 4, 6), out=out)
 
 
+class Own(np.ndarray):
+    """A subclass as anyone may have one."""
+
+
+SUBCLASSES = {
+    "memmap": lambda folder, shape, dtype: np.memmap(folder / "out", dtype, "w+", shape=shape),
+    "matrix": lambda folder, shape, dtype: np.zeros(shape, dtype).view(np.matrix),
+    "own": lambda folder, shape, dtype: np.zeros(shape, dtype).view(Own),
+    "strided": lambda folder, shape, dtype: np.zeros((*shape, 2), dtype).view(Own)[..., 1],
+}
+
+
+@pytest.mark.parametrize("dtype", (*DTYPES, "longdouble"))
+@pytest.mark.parametrize("axis", (0, 1, None))
+@pytest.mark.parametrize("kind", SUBCLASSES)
+def test_subclasses_of_arrays(target, kind, axis, dtype, tmp_path):
+    """As NumPy's ufuncs have it: written to as arrays, and returned as what they are."""
+    x = scores("float64", 30, 41).astype(dtype)
+    for function in SOFTMAXES:
+        out = SUBCLASSES[kind](tmp_path, x.shape, dtype)
+        assert call(target, function, x, axis, out=out) is out
+        np.testing.assert_array_equal(np.array(out), call(target, function, x, axis))
+        out[...] = x
+        assert call(target, function, out, axis, out=out) is out
+        np.testing.assert_array_equal(np.array(out), call(target, function, x, axis))
+
+
+@pytest.mark.parametrize("options", ({}, {"b": 2.0}, {"return_sign": True}), ids=str)
+@pytest.mark.parametrize("kind", SUBCLASSES)
+def test_logsumexp_into_subclasses(target, kind, options, tmp_path):
+    x = scores("float32", 6, 50)
+    out = SUBCLASSES[kind](tmp_path, (6, 1), "float32")
+    want = target.logsumexp(x, axis=1, keepdims=True, **options)
+    got = target.logsumexp(x, axis=1, keepdims=True, out=out, **options)
+    want, got = (r[0] if options.get("return_sign") else r for r in (want, got))
+    assert got is out
+    assert_same_bits(np.array(out), want)
+
+
+def test_a_file_through_a_memmap(target, tmp_path):
+    """A file's scores become its probabilities, by threads, in place."""
+    x = scores("float32", 3, 400_000)
+    x.tofile(tmp_path / "scores")
+    file = np.memmap(tmp_path / "scores", np.float32, "r+", shape=x.shape)
+    assert target.softmax(file, axis=1, out=file, threads=2) is file
+    file.flush()
+    written = np.fromfile(tmp_path / "scores", np.float32).reshape(x.shape)
+    assert_same_bits(written, target.softmax(x, axis=1))
+
+
+def test_subclasses_are_checked_as_arrays_are(target, tmp_path):
+    x = scores("float32", 4, 6)
+    (tmp_path / "out").write_bytes(bytes(96))
+    for out, said in (
+        (np.memmap(tmp_path / "out", np.float32, "r", shape=(4, 6)), "read-only"),
+        (np.memmap(tmp_path / "out", np.float32, "r+", shape=(6, 4)), "shape"),
+        (np.memmap(tmp_path / "out", np.int32, "r+", shape=(4, 6)), "dtype"),
+        (as_strided(np.zeros(6, np.float32).view(Own), (4, 6), (0, 4), subok=True), "memory"),
+    ):
+        for function in SOFTMAXES:
+            with pytest.raises(ValueError, match=f"out .*{said}"):
+                call(target, function, x, out=out)
+            assert not out.any()
+
+
+def test_a_masked_out_says_what_to_do(target):
+    out = np.ma.zeros(3)
+    for function in FUNCTIONS:
+        with pytest.raises(TypeError, match=r"out .*masked.*out\.data"):
+            call(target, function, np.zeros(3), out=out)
+    assert not out.any()
+
+
 @pytest.mark.parametrize(
     "shape, error", (((), ValueError), ((6,), ValueError), ((4, 1), ValueError))
 )

@@ -61,6 +61,13 @@ def test_wheel_stays_small():
     assert sum(len(zlib.compress(file.read_bytes())) for file in files) < 3 * 2**20
 
 
+def test_no_bytecode_of_the_source_tree_is_installed():
+    """meson takes no pattern: its list of folders to leave out has to name each one."""
+    folders = (file.parent.relative_to(SOURCES) for file in SOURCES.rglob("__init__.py"))
+    build = (SOURCES / "meson.build").read_text()
+    assert not [f for f in folders if f"'{(f / '__pycache__').as_posix()}'" not in build]
+
+
 @linux
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_exports_its_init_function_alone(module):

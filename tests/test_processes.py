@@ -10,7 +10,7 @@ import threading
 
 import numpy as np
 import pytest
-from child import output, run
+from child import output
 from oracle import DTYPES, FUNCTIONS, assert_same_bits, call, hard
 
 import twopass
@@ -73,13 +73,11 @@ def test_fork_during_calls_on_threads():
 
 @needs_fork
 def test_fork_during_first_calls_on_threads():
-    """The child may inherit concurrent.futures half imported, and must not wait for the rest."""
-    done = run(START + FORK_DURING_CALLS)  # logging, imported by it, may complain about the fork
-    assert done.stdout.strip() == "{0} [] True"
+    assert child(FORK_DURING_CALLS) == "{0} [] True"
 
 
 @needs_fork
-def test_fork_while_the_pool_is_being_made():
+def test_fork_while_helpers_are_being_started():
     """The child inherits a locked lock."""
     assert child("_threads._lock.acquire(); print(fork_and_call())") == "0"
 
@@ -96,10 +94,10 @@ if __name__ == "__main__":
     assert child(code) == "[True, True]"
 
 
-def test_exit_with_a_pool_and_with_calls_under_way():
+def test_exit_with_helpers_and_with_calls_under_way():
     code = """
 import atexit
-atexit.register(lambda: print(right()))  # the pool takes no more work by then
+atexit.register(lambda: print(right()))
 def work():
     while True: right()
 for _ in range(3): threading.Thread(target=work, daemon=True).start()
@@ -146,7 +144,7 @@ def test_thirty_two_threads_on_one_array(target):
 
 
 def test_first_calls_at_the_same_time():
-    """Importing, choosing, loading other targets and making the pool, by 16 threads at once."""
+    """Importing, choosing, loading other targets and starting helpers, by 16 threads at once."""
     code = """
 import sys, threading
 wrong, barrier = [], threading.Barrier(16)
@@ -166,17 +164,48 @@ print(wrong)
     assert output(code) == "[]"
 
 
-def test_a_pool_whose_threads_cannot_start(monkeypatch):
+def test_helpers_that_cannot_start(monkeypatch):
     def start(self):
         raise RuntimeError("can't start new thread")
 
     x = hard("normal_3", 1_000_000, "float32")
     want = twopass.softmax(x, threads=1)
-    monkeypatch.setattr(_threads, "_pool", None)
+    monkeypatch.setattr(_threads, "_helpers", 0)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
         assert_same_bits(twopass.softmax(x, threads=4), want)
     assert_same_bits(twopass.softmax(x, threads=4), want)
+
+
+def test_an_error_in_a_helper_reaches_the_caller():
+    code = """
+def task(number):
+    time.sleep(0.01)
+    if threading.current_thread() is not threading.main_thread():
+        raise MemoryError("no space")
+    return number
+try:
+    _threads._work(3, task, [(number,) for number in range(9)])
+except MemoryError as error:
+    print(error, right())
+"""
+    assert child(code) == "no space True"
+
+
+def test_a_call_leaves_no_array_behind():
+    """An idle helper holds nothing of its last call."""
+    code = """
+import gc, weakref
+gc.disable()
+out = np.empty_like(x)
+died = []
+weakref.finalize(out, died.append, 1)
+twopass.softmax(x, out=out, threads=4)
+del out
+time.sleep(0.1)
+print(died)
+"""
+    assert child(code) == "[1]"
 
 
 # ---- Shortage of memory -------------------------------------------------------------------------

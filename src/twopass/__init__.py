@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twopass import _targets
+from twopass import _importing, _targets
 from twopass._config import show_config
 from twopass._pairs import PairSum, apply, finish, merge, pair_sum
 from twopass._targets import active_target, targets
@@ -44,7 +44,8 @@ else:
     def __getattr__(name: str) -> str:
         """Read the version when somebody asks: importlib.metadata is slow to import."""
         if name == "__version__":
-            from importlib.metadata import version
+            with _importing.importing:
+                from importlib.metadata import version
 
             return version("twopass")
         raise AttributeError(f"module 'twopass' has no attribute {name!r}")

@@ -8,6 +8,7 @@ axes are moved last by a view, and the rows go to `_threads.run`.
 from __future__ import annotations
 
 import operator
+import sys
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from numpy.exceptions import AxisError
 
 from twopass import _reference, _threads
+from twopass._importing import importing
 from twopass.functions import ALGORITHMS, DTYPES, TABLE
 
 Array = npt.NDArray[Any]
@@ -44,15 +46,15 @@ def elementwise(
     x = _as_array(x)
     axes = _axes(axis, x.ndim)
     dtype = _reference.result_dtype(x.dtype)
-    _check_out(out, x.shape, dtype)
+    target = _checked(out, x.shape, dtype)
     if not _has_kernel(dtype):
-        return _deliver(getattr(_reference, TABLE[function].name)(x, axes), out)
-    aliased = out is not None and _same_memory(x, out)
+        return _deliver(getattr(_reference, TABLE[function].name)(x, axes), target, out)
+    aliased = target is not None and _same_memory(x, target)
     source = _prepare(x, dtype)
-    if out is not None and not aliased and np.may_share_memory(source, out):
+    if target is not None and not aliased and np.may_share_memory(source, target):
         source = source.copy()
     # What cannot be written to in place as rows goes to a new array first.
-    result = out if out is not None and out.flags.aligned else np.empty_like(source)
+    result = target if target is not None and target.flags.aligned else np.empty_like(source)
     y = _rows(result, axes)
     if result.size and not np.may_share_memory(y, result):
         result = np.empty(source.shape, dtype)
@@ -61,7 +63,7 @@ def elementwise(
         _threads.run(plan(function, _rows(source, axes), y, choice, aliased), workers)
     if source.size and not np.may_share_memory(y, result):
         _from_rows(y, result, axes)
-    return _deliver(result, out)
+    return _deliver(result, target, out)
 
 
 def logsumexp(
@@ -93,12 +95,12 @@ def logsumexp(
         return _reference_logsumexp(a, axes, weights, keepdims, return_sign, out, dtype)
     kept = [n for d, n in enumerate(a.shape) if d not in axes]
     shape = tuple(1 if d in axes else n for d, n in enumerate(a.shape)) if keepdims else tuple(kept)
-    _check_out(out, shape, dtype)
+    target = _checked(out, shape, dtype)
     result = np.full(kept, -np.inf, dtype)
     if a.size:
         rows = _rows(_prepare(a, dtype), axes)
         _threads.run(plan(function, rows, result, choice, False), workers)
-    return _deliver(result.reshape(shape), out)
+    return _deliver(result.reshape(shape), target, out)
 
 
 def _reference_logsumexp(
@@ -112,8 +114,7 @@ def _reference_logsumexp(
 ) -> Any:
     result = _reference.logsumexp(a, axes, b, keepdims, return_sign, dtype)
     size, *sign = result if isinstance(result, tuple) else (result,)
-    _check_out(out, size.shape, size.dtype)
-    size = _deliver(size, out)
+    size = _deliver(size, _checked(out, size.shape, size.dtype), out)
     return (size, sign[0][()]) if sign else size
 
 
@@ -122,13 +123,19 @@ def _is_dask(x: Any) -> bool:
     return type(x).__module__.startswith("dask.array") and type(x).__name__ == "Array"
 
 
+def _is_masked(x: Any) -> bool:
+    """Tell a masked array without importing numpy.ma, as who has one has imported it."""
+    return isinstance(x, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ()))
+
+
 def _dask(
     name: str, x: Any, axis: Any, options: dict[str, Any] | None = None, **refused: Any
 ) -> Any:
     for option, value in refused.items():
         if value is not None:
             raise TypeError(f"{option} is not supported for Dask arrays")
-    from twopass import dask
+    with importing:
+        from twopass import dask
 
     return getattr(dask, name)(x, axis, **(options or {}))
 
@@ -150,7 +157,7 @@ def _common_ndim(a: Array, b: Any) -> int:
 
 
 def _as_array(x: npt.ArrayLike, name: str = "x", left_out: str = "-numpy.inf") -> Array:
-    if isinstance(x, np.ma.MaskedArray):
+    if _is_masked(x):
         raise TypeError(
             f"masked arrays are not supported: pass {name}.filled({left_out}), "
             "which leaves the masked elements out"
@@ -202,10 +209,13 @@ def _algorithm_index(algorithm: str) -> int:
     return ALGORITHMS.index(algorithm)
 
 
-def _check_out(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+def _checked(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array | None:
+    """Validate `out`, and view one of a subclass (a memmap) as a plain array."""
     if out is None:
-        return
-    if type(out) is not np.ndarray:
+        return None
+    if _is_masked(out):
+        raise TypeError("out must not be a masked array: pass out.data, which has no mask")
+    if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy.ndarray, not {type(out).__name__}")
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape} and the result {shape}")
@@ -215,6 +225,7 @@ def _check_out(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) 
         raise ValueError("out is read-only")
     if _overlaps_itself(out):
         raise ValueError("out has elements that share memory, such as a broadcast array has")
+    return out.view(np.ndarray)
 
 
 def _overlaps_itself(a: Array) -> bool:
@@ -257,10 +268,13 @@ def _from_rows(rows: Array, result: Array, axes: tuple[int, ...]) -> None:
     moved[...] = rows.reshape(moved.shape)
 
 
-def _deliver(result: Array, out: Array | None) -> Any:
-    """Hand over a result: in `out`, else as it is; 0-d ones as scalars, as NumPy's ufuncs do."""
-    if out is None:
+def _deliver(result: Array, target: Array | None, out: Array | None) -> Any:
+    """Hand over a result: as it is, or in `out`, by its view `target`.
+
+    Without `out`, 0-d results are scalars, as NumPy's ufuncs have it.
+    """
+    if target is None:
         return result[()]
-    if result is not out:
-        out[...] = result
+    if result is not target:
+        target[...] = result
     return out

@@ -10,6 +10,7 @@ import numpy as np
 
 from twopass import _cpu
 from twopass._detect import detect
+from twopass._importing import importing
 from twopass._targets import active, targets
 from twopass._threads import get_num_threads
 
@@ -72,7 +73,8 @@ def _targets_section() -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
+    with importing:
+        from importlib.metadata import PackageNotFoundError, version
 
     def installed(package: str) -> str:
         try:
@@ -91,8 +93,9 @@ def _versions() -> dict[str, str]:
 
 def _pycpuinfo_section() -> dict[str, Any]:
     """Ask `cpuinfo.get_cpu_info` in another process, which may crash, hang or start more."""
-    import json
-    import subprocess
+    with importing:
+        import json
+        import subprocess
 
     try:
         answer = subprocess.run(

@@ -19,6 +19,7 @@ C. Beyond the range of the reduction (|max x| > 2^16, float64: 2^45) a chunk is 
 
 from __future__ import annotations
 
+import decimal
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -338,8 +339,6 @@ def _shifted(state: Any, shift: float) -> Any:
 @cache
 def _exponential(x: float) -> tuple[int, int]:
     """e**x as an integer times a power of two, to 128 bits."""
-    import decimal  # rarely needed
-
     with decimal.localcontext() as context:
         context.prec = 80
         power = math.floor(x / math.log(2)) - 128

@@ -17,13 +17,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Collection, Mapping
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from twopass import functions
 from twopass._detect import Cpu, detect
+from twopass._importing import importing
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -201,8 +203,6 @@ def _shorten(text: str) -> str:
 @cache
 def compiled() -> frozenset[str]:
     """Return the names of the targets that this build has; imports none of them."""
-    from importlib.util import find_spec
-
     return frozenset(name for name in NAMES if find_spec(f"twopass._{name}"))
 
 
@@ -211,15 +211,25 @@ def load(name: str) -> Kernels:
     """Import the module of a target that this CPU supports, and tell it the size of the cache."""
     row, cpu = TABLE[NAMES.index(name)], detect()
     try:
-        module = import_module(f"twopass._{name}")
+        with importing:
+            module = import_module(f"twopass._{name}")
         module.configure(**settings(row, cpu))
         for function in functions.NAMES:
-            # Else a pickled twopass.softmax would import this very target wherever it is unpickled.
             getattr(module, function).__module__ = "twopass"
+            getattr(module, function).__reduce_ex__ = partial(_reduce, name, function)
     except Exception as error:  # a corrupt file can fail in any way
         reason = f"{type(error).__name__}: {error}"
         raise ImportError(f"twopass's target {name} cannot be loaded ({reason})") from error
     return cast(Kernels, module)
+
+
+def _reduce(target: str, function: str, protocol: int) -> str | tuple[Any, ...]:
+    """Say how a function of a target is pickled.
+
+    ``twopass.softmax`` becomes that of the process that unpickles it, whatever target is active
+    there; a function of another target becomes that of the target of this name.
+    """
+    return function if target == active().name else (getattr, (_TARGETS[target], function))
 
 
 def settings(row: Row, cpu: Cpu) -> dict[str, Any]:
@@ -256,7 +266,8 @@ class Target:
 
     Its functions run this build and leave the active target alone:
     ``twopass.targets()["broadwell"].softmax(x)``. A pickled target becomes the target of that name
-    of the process that unpickles it.
+    of the process that unpickles it, and so do its functions; but those of the active target are
+    `twopass.softmax` and its siblings themselves, and become what these are there.
     """
 
     __slots__ = ("_row",)

@@ -2,11 +2,13 @@
 
 Design note
 -----------
-A. The kernels release the GIL, so a kept ThreadPoolExecutor of the standard library is enough.
-   There is no OpenMP: its children hang after a fork. A fork drops the pool; the next large call
-   makes a new one.
+A. The kernels release the GIL, so kept threads of Python's are enough. There is no OpenMP: its
+   children hang after a fork. A fork forgets the helpers; the next large call starts new ones. It
+   is no ThreadPoolExecutor, whose import takes 8 ms: too long for `import twopass`, and no later
+   import is safe from forks (see _importing.py).
 B. The work is a queue of tasks that the calling thread empties together with its helpers. If no
-   helper can be started, the caller does it all.
+   helper can be started, the caller does it all. It waits for helpers that have begun, and not for
+   those that are busy elsewhere.
 C. A task is at most CHUNK elements, some milliseconds: the calling thread is back in Python
    between two of them, and hears Ctrl-C there. An interrupted call empties the queue and waits for
    the tasks under way.
@@ -21,11 +23,11 @@ import operator
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from threading import Lock
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from queue import SimpleQueue
+from threading import Condition, Lock, Thread
+from typing import Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:  # slow to import, and needed only once there are threads
-    from concurrent.futures import Future, ThreadPoolExecutor
+from twopass._cpus import usable_cpus
 
 Result = TypeVar("Result")
 VARIABLE = "TWOPASS_NUM_THREADS"
@@ -81,71 +83,92 @@ def _work(
     workers: int, function: Callable[..., Result], tasks: Iterable[tuple[int, ...]]
 ) -> list[Result]:
     """Call a function on every task, in any order, and return what it returned."""
-    queue, results = deque(tasks), deque[Result]()
+    work = _Work(function, tasks)
+    try:
+        _ask(work.help, min(workers, len(work.queue)) - 1)
+        work.drain()
+    finally:
+        work.end()
+    if work.errors:
+        raise work.errors.pop()
+    return list(work.results)
 
-    def drain() -> None:
+
+class _Work(Generic[Result]):
+    """Tasks that the calling thread and its helpers take from one queue."""
+
+    def __init__(self, function: Callable[..., Result], tasks: Iterable[tuple[int, ...]]) -> None:
+        self.queue, self.results = deque(tasks), deque[Result]()
+        self.errors = deque[BaseException]()  # of helpers
+        self._function = function
+        self._helping, self._changed = 0, Condition()
+
+    def drain(self) -> None:
+        """Do tasks until none is left."""
         while True:
             try:
-                task = queue.popleft()
+                task = self.queue.popleft()
             except IndexError:
                 return
-            results.append(function(*task))
+            self.results.append(self._function(*task))
 
-    helpers: list[Future[None]] = []
-    try:
-        _start(drain, min(workers, len(queue)) - 1, helpers)
-        drain()
-    finally:
-        queue.clear()
-        running = [helper for helper in helpers if not helper.cancel()]
-        for helper in running:
-            helper.result()
-    return list(results)
+    def help(self) -> None:
+        """Drain in a helper, which hands its error to the caller."""
+        with self._changed:
+            self._helping += 1
+        try:
+            self.drain()
+        except BaseException as error:
+            self.errors.append(error)
+        finally:
+            with self._changed:
+                self._helping -= 1
+                self._changed.notify()
+
+    def end(self) -> None:
+        """Begin no more tasks, and wait for those under way."""
+        self.queue.clear()  # a helper that comes now finds nothing to do
+        with self._changed:
+            self._changed.wait_for(lambda: not self._helping)
 
 
-_lock = Lock()
-_pool: ThreadPoolExecutor | None = None
-_pool_size = 0
-_importing = _orphan = False
+Jobs = SimpleQueue[Callable[[], None]]
+
+_lock: Lock
+_jobs: Jobs
+_helpers: int
 _limit: int | None = None
 
 
-def _start(function: Callable[[], None], count: int, helpers: list[Future[None]]) -> None:
-    """Run a function in so many threads of the pool, or in as many as can be had."""
-    try:
-        for _ in range(count):
-            helpers.append(_pool_of(count).submit(function))
-    except RuntimeError:  # no thread can be started, or the interpreter is shutting down
-        pass
+def _forget_helpers() -> None:
+    """Start afresh: after a fork only the forking thread exists."""
+    global _lock, _jobs, _helpers
+    _lock, _jobs, _helpers = Lock(), Jobs(), 0
 
 
-def _pool_of(size: int) -> ThreadPoolExecutor:
-    global _pool, _pool_size, _importing
-    if _orphan:
-        raise RuntimeError("forked while concurrent.futures was being imported")
-    with _lock:
-        if _pool is None or _pool_size < size:
-            _importing = True
-            from concurrent.futures import ThreadPoolExecutor
-
-            _importing = False
-            # A smaller pool that is still at work finishes what it has.
-            _pool, _pool_size = ThreadPoolExecutor(size, thread_name_prefix="twopass"), size
-        return _pool
-
-
-def _forget() -> None:
-    """After a fork only the forking thread exists: start afresh.
-
-    An import that another thread was at will never end in the child, which would wait for it: the
-    child has to do without threads.
-    """
-    global _pool, _lock, _orphan
-    _pool, _lock, _orphan = None, Lock(), _orphan or _importing
-
-
+_forget_helpers()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_forget_helpers)
+
+
+def _ask(job: Callable[[], None], count: int) -> None:
+    """Give a job to so many helpers, or to as many as can be had."""
+    global _helpers
+    with _lock:
+        try:
+            while _helpers < count:
+                # Daemons: there is nothing to wait for at exit, as callers wait for their helpers.
+                Thread(target=_serve, args=(_jobs,), name="twopass", daemon=True).start()
+                _helpers += 1
+        except RuntimeError:  # no thread can be started, or the interpreter is shutting down
+            count = _helpers
+    for _ in range(count):
+        _jobs.put(job)
+
+
+def _serve(jobs: Jobs) -> None:
+    while True:
+        jobs.get()()
 
 
 def get_num_threads() -> int:
@@ -155,8 +178,9 @@ def get_num_threads() -> int:
     Returns
     -------
     int
-        What `set_num_threads` set, else the environment variable TWOPASS_NUM_THREADS, else the CPUs
-        that this process may run on (its affinity and its control group's quota).
+        What `set_num_threads` set, else the environment variable TWOPASS_NUM_THREADS, else
+        OMP_NUM_THREADS, else the CPUs that this process may run on (its affinity and the quotas of
+        its control groups).
 
     See Also
     --------
@@ -164,7 +188,7 @@ def get_num_threads() -> int:
     """
     global _limit
     if _limit is None:
-        _limit = _limit_of_environment() or _usable_cpus()
+        _limit = _limit_of_environment() or _limit_of_openmp() or usable_cpus()
     return _limit
 
 
@@ -209,32 +233,11 @@ def _limit_of_environment() -> int | None:
     return _count(int(value[:9]), VARIABLE)
 
 
-def _usable_cpus() -> int:
-    try:
-        cpus = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        cpus = os.cpu_count() or 1
-    return math.ceil(min(cpus, _cgroup_quota()))
+def _limit_of_openmp() -> int | None:
+    """Read the first number of OMP_NUM_THREADS, which is a list, by levels of nested parallelism.
 
-
-def _cgroup_quota() -> float:
-    """CPUs that the control group (version 2 or 1) allows; infinite where nothing limits them."""
-    for files in CGROUP_FILES:
-        try:
-            quota, period = map(float, " ".join(_read(file) for file in files).split())
-        except (OSError, ValueError):  # absent, or "max": no limit
-            continue
-        if quota > 0 and period > 0:
-            return quota / period
-    return math.inf
-
-
-def _read(file: str) -> str:
-    with open(file, encoding="ascii") as stream:
-        return stream.read()
-
-
-CGROUP_FILES = (
-    ("/sys/fs/cgroup/cpu.max",),
-    ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
-)
+    What runs many workers on one machine (joblib, Dask) limits the threads of each by it. A value
+    that makes no sense is not for twopass to refuse.
+    """
+    value = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(value[:9]) or None if value.isdecimal() else None

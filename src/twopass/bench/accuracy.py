@@ -12,14 +12,26 @@ import numpy as np
 
 from twopass._targets import FUNCTIONS
 from twopass.bench import UsageError, peers
-from twopass.bench.cases import Case
-from twopass.bench.exact import HARD, LOG_EPS, WIDE, Array, Exact, bound, exact, finite_cast
+from twopass.bench.cases import DTYPES, Case
+from twopass.bench.exact import (
+    HALF_ULPS,
+    HARD,
+    LOG_EPS,
+    NORMAL_ULPS,
+    SUBNORMAL_QUANTA,
+    WIDE,
+    Array,
+    Exact,
+    bound,
+    exact,
+    finite_cast,
+)
 
-DTYPES = ("float16", "float32", "float64")
 SHORT, LONG, LONGEST = (1000, 70_001), 1_000_000, 10_000_000
 SUMS = ("zero_and_-17.3", "equal", "normal_3", "uniform_1000")  # where length is the hard part
 
 NORMAL, SUBNORMAL, LOG = "ULP", "quanta, subnormal", "eps max(1, |y|)"
+PROMISED = {NORMAL: NORMAL_ULPS, SUBNORMAL: SUBNORMAL_QUANTA, LOG: LOG_EPS}
 
 
 class Kind(NamedTuple):
@@ -93,13 +105,13 @@ def _measure(table: Table, targets: Sequence[Any], function: str, label: str, x:
 
 def _peer(name: str, function: str, x: Array) -> Array | None:
     """Return what another library answers, None if it does not take such input."""
-    out = np.empty(() if function == "logsumexp" else x.shape, x.dtype)
+    case = Case(function, x.shape, 0, x.dtype.name)
+    out = np.empty(() if case.reduces else x.shape, x.dtype)
     try:
         with np.errstate(all="ignore"):
-            result = peers.call(name, Case(function, x.shape, 0, x.dtype.name), x, out)()
+            return peers.PEERS[name].answer(case, x, out)
     except Exception:  # each has exceptions of its own
         return None
-    return np.asarray(result, x.dtype) if name == "scipy" else out
 
 
 def _errors(function: str, want: Exact, got: Array) -> dict[Kind, Worst]:
@@ -156,8 +168,8 @@ def _line(*cells: str) -> str:
 
 def _promise(kind: Kind) -> str:
     if kind.dtype == "float16":
-        return "1" if kind.function == "softmax" else "1, more next to 0"
-    return {NORMAL: "4", SUBNORMAL: "3", LOG: "2"}[kind.unit]
+        return f"{HALF_ULPS}" if kind.function == "softmax" else f"{HALF_ULPS}, more next to 0"
+    return f"{PROMISED[kind.unit]}"
 
 
 def _cell(worst: Worst | None) -> str:

@@ -14,6 +14,8 @@ ROWS = tuple(4**k for k in range(3, 14))  # 64 .. 64 Mi
 QUICK_ROWS = (64, 4 * Ki, 64 * Ki, Mi, 16 * Mi)
 BATCHES = ((16384, 64), (4096, 1000), (256, 32000))
 COLUMNS = ((1000, 4096), (4096, 64))  # reduced over axis 0
+DTYPES = ("float16", "float32", "float64")
+REDUCTIONS = frozenset({"logsumexp"})  # one value a row; the other functions keep the shape
 
 # The slowest peer holds the input and up to four arrays of its own beside our output.
 ARRAYS_IN_MEMORY = 6
@@ -54,6 +56,11 @@ class Case:
         return self.size * np.dtype(self.dtype).itemsize
 
     @property
+    def reduces(self) -> bool:
+        """Whether the output has one value a row."""
+        return self.function in REDUCTIONS
+
+    @property
     def is_row(self) -> bool:
         """Whether this is a point of the sweep over row lengths, for the chart."""
         return len(self.shape) == 1 and (self.dtype, self.threads) == ("float32", 1)
@@ -74,7 +81,7 @@ class Case:
         x *= 3
         x = x.astype(self.dtype, copy=False)
         reduced = self.shape[: self.axis] + self.shape[self.axis + 1 :]
-        out = np.zeros(reduced if self.function == "logsumexp" else self.shape, self.dtype)
+        out = np.zeros(reduced if self.reduces else self.shape, self.dtype)
         return x, out
 
 

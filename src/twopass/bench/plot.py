@@ -3,30 +3,17 @@
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from twopass.bench.cases import human
+from twopass.bench.cases import REDUCTIONS, human
 from twopass.bench.record import Record, write
-from twopass.bench.run import AUTO, LIMIT, Measured
+from twopass.bench.run import LIMIT, Measured
+from twopass.bench.style import in_order, line
 
-# Okabe and Ito's palette, distinct to colour-blind eyes; the grey peers differ by their dashes.
-STYLES: dict[str, dict[str, Any]] = {
-    "three_pass_recompute": {"color": "#CC79A7", "marker": "v"},
-    "three_pass_reload": {"color": "#009E73", "marker": "D"},
-    "online": {"color": "#E69F00", "marker": "^"},
-    "two_pass": {"color": "#0072B2", "marker": "s"},
-    "two_pass_reload": {"color": "#D55E00", "marker": "o"},
-    AUTO: {"color": "black", "linestyle": (0, (1, 1.2)), "linewidth": 2.6},
-    "scipy": {"color": "0.5", "linestyle": "-"},
-    "torch": {"color": "0.5", "linestyle": "--"},
-    "onnxruntime": {"color": "0.5", "linestyle": "-."},
-    "openvino": {"color": "0.5", "linestyle": ":"},
-}
 PANEL = (7.0, 4.4)  # inches
 DPI = 130
 FONT = 12
@@ -84,17 +71,18 @@ def _draw_times(axes: Axes, rows: Sequence[Measured], target: str) -> None:
     lengths = [item.case.size for item in rows]
     bound = [item.ns(LIMIT, target) for item in rows]
     axes.fill_between(lengths, bound, color="0.88", lw=0, label="below the limit")
-    for name, style in STYLES.items():
-        owner = target if name in rows[0].algorithms(target) else ""
+    own = rows[0].algorithms(target)
+    peers = dict.fromkeys(name for item in rows for name in item.peers)
+    for name in in_order((*own, *peers)):
+        owner = target if name in own else ""
         items = [item for item in rows if item.has(name, owner)]
-        if items:
-            times = [item.ns(name, owner) for item in items]
-            axes.plot([item.case.size for item in items], times, label=name, ms=5, **style)
+        times = [item.ns(name, owner) for item in items]
+        axes.plot([item.case.size for item in items], times, ms=5, **line(name))
 
 
 def _draw_caches(axes: Axes, record: Record) -> None:
     """Mark the row lengths whose arrays (input, and output if as long) just fill a cache."""
-    arrays = 1 if record.function == "logsumexp" else 2
+    arrays = 1 if record.function in REDUCTIONS else 2
     sizes = {"L1": record.cpu.l1d, "L2": record.cpu.l2, "last level": record.cpu.llc}
     lengths = {name: size / (4 * arrays) for name, size in sizes.items()}
     low, high = axes.get_xlim()

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from twopass import get_num_threads, set_num_threads
 from twopass._detect import detect
 from twopass._targets import NAMES, TABLE, settings
-from twopass.bench import peers
 from twopass.bench.cases import Case
+from twopass.bench.peers import PEERS
 from twopass.bench.timing import Contender, Result, race
 
 Array = NDArray[Any]
@@ -100,7 +100,7 @@ def contenders(
         entries.append(Contender(LIMIT, limit(target.module, case, x, out), target.name))
     for name in peer_names:
         try:
-            call_peer = peers.call(name, case, x, out)
+            call_peer = PEERS[name].call(case, x, out)
             call_peer()
         except Exception as error:  # whatever a foreign library raises
             skipped(name, error)
@@ -123,7 +123,7 @@ def limit(module: Any, case: Case, x: Array, out: Array) -> Callable[[], object]
         return np.array_split(rows if len(rows) > 1 else rows[0], case.threads)
 
     inputs = parts_of(x)
-    if case.function == "logsumexp":
+    if case.reduces:
         parts = [partial(module.run_pass, "max", part, part) for part in inputs]
     else:
         outputs = parts_of(out)

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,11 +20,13 @@ from twopass.bench.cases import Case, fits, human
 from twopass.bench.command import INTERRUPTED
 from twopass.bench.paper.accuracy import accuracies, lengths
 from twopass.bench.paper.claims import claim_rows
-from twopass.bench.paper.experiments import EXPERIMENTS
+from twopass.bench.paper.experiments import EXPERIMENTS, claims, portability, races
+from twopass.bench.paper.figures import Picture
 from twopass.bench.paper.findings import Findings, Missing
-from twopass.bench.paper.page import SECTIONS, headline, page, pictures
+from twopass.bench.paper.page import headline, page
+from twopass.bench.paper.race import Race
 from twopass.bench.record import write, write_json
-from twopass.bench.run import run
+from twopass.bench.run import Measured, run
 
 # rounds of each race, and the seconds for all of them: a slow machine gets fewer rounds
 QUICK = (11, 130.0)
@@ -73,7 +77,8 @@ def paper(targets: Sequence[Any], *, quick: bool, folder: Path) -> int:
         If the folder cannot be written to; nothing has been measured then.
     """
     _prepare(folder)
-    findings = Findings(quick, targets, peers.installed(), detect())
+    begun = {race.name: list[Measured]() for race in races()}
+    findings = Findings(quick, targets, peers.installed(), detect(), begun)
     console = Console(highlight=False)
     complete = _measure(findings, Console(stderr=True, highlight=False))
     if not findings.empty:
@@ -97,12 +102,12 @@ def _prepare(folder: Path) -> None:
 def steps(findings: Findings) -> Iterator[Step]:
     """Plan a run that fills the findings; what does not fit into the memory goes to `missing`."""
     rounds, _ = QUICK if findings.quick else FULL
-    for name, experiment in EXPERIMENTS.items():
-        crowd = experiment.crowd * len(findings.targets)
-        for case in experiment.cases(findings.cpu, findings.quick):
-            label = f"{experiment.title}: {case.label}"
+    for race in races():
+        crowd = race.crowd * len(findings.targets)
+        for case in race.cases(findings.cpu, findings.quick):
+            label = f"{race.title}: {case.label}"
             if fits(case):
-                work = partial(_race, findings, name, case)
+                work = partial(_race, findings, race, case)
                 yield Step(label, work, crowd * max(case.size, LEAST), crowd * (rounds + 1))
             else:
                 findings.missing.append(f"{label} (memory is short)")
@@ -113,14 +118,14 @@ def steps(findings: Findings) -> Iterator[Step]:
 
 def _race(
     findings: Findings,
-    name: str,
+    race: Race,
     case: Case,
     budget: float,
     tick: Callable[[], object],
     skipped: Skipped,
 ) -> None:
     rounds, _ = QUICK if findings.quick else FULL
-    findings.experiments[name] += run(
+    findings.experiments[race.name] += run(
         [case],
         findings.targets,
         findings.peers,
@@ -128,7 +133,7 @@ def _race(
         budget=budget,
         tick=tick,
         skipped=skipped,
-        enlist=EXPERIMENTS[name].enlist,
+        enlist=race.enlist,
     )
 
 
@@ -172,16 +177,28 @@ def _measure(findings: Findings, errors: Console) -> bool:
     return done == len(planned)
 
 
+def document(findings: Findings) -> dict[str, Any]:
+    """Return the JSON form of the findings, and of what was concluded from them."""
+    return findings.to_dict() | {
+        "portability": portability.data(findings),
+        "claims": claim_rows(claims(), findings),
+    }
+
+
+def pictures(findings: Findings) -> dict[str, list[Picture]]:
+    """Draw every experiment that was measured, by name; the page says which ones were not."""
+    drawn = {}
+    for experiment in EXPERIMENTS:
+        with suppress(Missing):
+            drawn[experiment.name] = experiment.pictures(findings)
+    return drawn
+
+
 def _publish(findings: Findings, folder: Path) -> None:
     """Write the data first, as it is what took the time."""
-    write_json(folder / "data.json", findings.to_dict() | {"claims": claim_rows(findings)})
-    drawn = {}
-    for section in SECTIONS:
-        try:
-            drawn[section.name] = pictures(section, findings)
-        except Missing:
-            continue  # the page says so
-        for picture in drawn[section.name]:
-            picture.save(folder / "figures")
+    write_json(folder / "data.json", document(findings))
+    drawn = pictures(findings)
+    for picture in chain.from_iterable(drawn.values()):
+        picture.save(folder / "figures")
     text = page(findings, drawn)
     write(folder / "report.html", lambda path: path.write_text(text, encoding="utf-8"))

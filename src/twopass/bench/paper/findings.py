@@ -7,11 +7,11 @@ Schema 1 (all times in nanoseconds per call)::
     versions     python, twopass, numpy and the peers
     targets      names of the builds that ran
     noise        median and worst of (median round / best round - 1) over all results
-    experiments  name: [case, size, target (null: of no target), name, calls, rounds_ns, ...]
+    experiments  race: [case, size, target (null: of no target), name, calls, rounds_ns, ...]
     accuracy     size, name, target, ulp
     portability  case, algorithm, value: Pennycook's metric over the targets
     claims       number, statement, target, verdict, text, effect, paper, magnitude
-                 (added by `claims`)
+                 (the last two are added by `command`)
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ from statistics import median
 from typing import Any
 
 from twopass._detect import Cpu
-from twopass.bench.cases import usable_cpus
 from twopass.bench.paper.accuracy import Accuracy
-from twopass.bench.paper.experiments import EXPERIMENTS, in_cache, out_of_cache
-from twopass.bench.record import machine, now, portability_rows, result_rows, versions
+from twopass.bench.paper.race import Race
+from twopass.bench.paper.rows import in_cache, out_of_cache
+from twopass.bench.record import machine, now, result_rows, versions
 from twopass.bench.run import Measured
 
 SCHEMA = 1
@@ -48,7 +48,7 @@ class Findings:
     cpu : Cpu
         The machine.
     experiments : dict
-        What each experiment measured; grows while the run goes on.
+        What was measured in each race, by its name; grows while the run goes on.
     accuracy : list of Accuracy
         Grows likewise.
     missing : list of str
@@ -61,9 +61,7 @@ class Findings:
     targets: Sequence[Any]
     peers: Sequence[str]
     cpu: Cpu
-    experiments: dict[str, list[Measured]] = field(
-        default_factory=lambda: {name: [] for name in EXPERIMENTS}
-    )
+    experiments: dict[str, list[Measured]]
     accuracy: list[Accuracy] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     date: str = field(default_factory=now)
@@ -73,11 +71,11 @@ class Findings:
         """Whether nothing at all was measured."""
         return not any(self.experiments.values())
 
-    def rows(self, experiment: str) -> list[Measured]:
-        """Return all that an experiment measured; `Missing` if nothing."""
-        if not self.experiments[experiment]:
-            raise Missing(f"the experiment on {EXPERIMENTS[experiment].title} did not begin")
-        return self.experiments[experiment]
+    def rows(self, race: Race) -> list[Measured]:
+        """Return all that was measured in a race; `Missing` if nothing."""
+        if not self.experiments[race.name]:
+            raise Missing(f"the experiment on {race.title} did not begin")
+        return self.experiments[race.name]
 
     def errors(self) -> list[Accuracy]:
         """Return the errors that were found; `Missing` if none were looked for."""
@@ -85,25 +83,20 @@ class Findings:
             raise Missing("the experiment on accuracy did not begin")
         return self.accuracy
 
-    def item(self, experiment: str, size: int, threads: int = 1) -> Measured:
-        """Return what an experiment measured on an input; `Missing` if it did not."""
-        for item in self.experiments[experiment]:
+    def item(self, race: Race, size: int, threads: int = 1) -> Measured:
+        """Return what was measured on an input of a race; `Missing` if nothing."""
+        for item in self.experiments[race.name]:
             if (item.case.size, item.case.threads) == (size, threads):
                 return item
-        title = EXPERIMENTS[experiment].title
-        raise Missing(f"the experiment on {title} did not get to this input")
+        raise Missing(f"the experiment on {race.title} did not get to this input")
 
-    def in_cache(self, experiment: str) -> Measured:
-        """Return what an experiment measured on the row in cache."""
-        return self.item(experiment, in_cache(self.cpu))
+    def in_cache(self, race: Race) -> Measured:
+        """Return what was measured on the row in cache."""
+        return self.item(race, in_cache(self.cpu))
 
-    def out_of_cache(self, experiment: str) -> Measured:
-        """Return what an experiment measured on the row out of cache, one thread."""
-        return self.item(experiment, out_of_cache(self.cpu))
-
-    def with_all_threads(self) -> Measured:
-        """Return what was measured on the row out of cache with a thread for each CPU."""
-        return self.item("threads", out_of_cache(self.cpu), usable_cpus())
+    def out_of_cache(self, race: Race) -> Measured:
+        """Return what was measured on the row out of cache, one thread."""
+        return self.item(race, out_of_cache(self.cpu))
 
     def noise(self) -> tuple[float, float]:
         """Median and worst spread of the rounds."""
@@ -134,7 +127,4 @@ class Findings:
                 for name, items in self.experiments.items()
             },
             "accuracy": [asdict(row) for row in self.accuracy],
-            "portability": [
-                row for item in self.experiments["sizes"] for row in portability_rows(item)
-            ],
         }
