@@ -101,19 +101,17 @@ class LogSumExp(Protocol):
     ) -> Any: ...
 
 
+# What the compiled modules export. tests/test_signatures.py holds them to it.
+
+
 class Kernels(Protocol):
-    """What every compiled target module exports."""
+    """The module of a target."""
 
     softmax: Softmax
     log_softmax: Softmax
     logsumexp: LogSumExp
-    ALGORITHMS: tuple[str, ...]
-    PASSES: tuple[str, ...]
 
-    def configure(self, *, llc: int, **tuning: Any) -> None: ...
-    def limit(self, x: NDArray[Any], out: NDArray[Any]) -> None: ...
-    def extexp(self, x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]: ...
-    def run_pass(self, name: str, x: NDArray[Any], out: NDArray[Any]) -> None: ...
+    def configure(self, *, llc: int, stream: float = ...) -> None: ...
     def sum_pairs(self, x: NDArray[Any], states: NDArray[Any]) -> None: ...
     def apply_pairs(
         self, function: int, x: NDArray[Any], states: NDArray[Any], y: NDArray[Any]
@@ -122,6 +120,17 @@ class Kernels(Protocol):
     def split_pairs(
         self, states: NDArray[Any], hi: NDArray[Any], lo: NDArray[Any], exponent: NDArray[Any]
     ) -> None: ...
+
+
+class Probe(Protocol):
+    """The probe of a target: what benchmarks and tests need beside its functions."""
+
+    PASSES: tuple[str, ...]
+
+    def configure(self, *, llc: int, **tuning: Any) -> None: ...
+    def limit(self, x: NDArray[Any], out: NDArray[Any]) -> float: ...
+    def run_pass(self, name: str, x: NDArray[Any], out: NDArray[Any]) -> float: ...
+    def extexp(self, x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]: ...
 
 
 class Choice(NamedTuple):
@@ -209,11 +218,8 @@ def compiled() -> frozenset[str]:
 @cache
 def load(name: str) -> Kernels:
     """Import the module of a target that this CPU supports, and tell it the size of the cache."""
-    row, cpu = TABLE[NAMES.index(name)], detect()
     try:
-        with importing:
-            module = import_module(f"twopass._{name}")
-        module.configure(**settings(row, cpu))
+        module = _import(f"twopass._{name}", name)
         for function in functions.NAMES:
             getattr(module, function).__module__ = "twopass"
             getattr(module, function).__reduce_ex__ = partial(_reduce, name, function)
@@ -221,6 +227,19 @@ def load(name: str) -> Kernels:
         reason = f"{type(error).__name__}: {error}"
         raise ImportError(f"twopass's target {name} cannot be loaded ({reason})") from error
     return cast(Kernels, module)
+
+
+@cache
+def load_probe(name: str) -> Probe:
+    """Import the probe of a target that this CPU supports."""
+    return cast(Probe, _import(f"twopass.bench._probe_{name}", name))
+
+
+def _import(module: str, target: str) -> Any:
+    with importing:
+        imported = import_module(module)
+    imported.configure(**settings(TABLE[NAMES.index(target)], detect()))
+    return imported
 
 
 def _reduce(target: str, function: str, protocol: int) -> str | tuple[Any, ...]:
@@ -311,12 +330,21 @@ class Target:
         """Why it cannot run here, empty if it can."""
         return _obstacle(self._row, detect(), compiled())
 
+    def _check(self) -> None:
+        if self.obstacle:
+            raise RuntimeError(f"target {self.name} cannot run here: {self.obstacle}")
+
     @property
     def module(self) -> Kernels:
         """Its compiled module; RuntimeError if it cannot run here."""
-        if self.obstacle:
-            raise RuntimeError(f"target {self.name} cannot run here: {self.obstacle}")
+        self._check()
         return load(self.name)
+
+    @property
+    def probe(self) -> Probe:
+        """Its compiled probe, for benchmarks and tests; RuntimeError if it cannot run here."""
+        self._check()
+        return load_probe(self.name)
 
     @property
     def softmax(self) -> Softmax:

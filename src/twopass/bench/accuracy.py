@@ -95,7 +95,7 @@ def _measure(table: Table, targets: Sequence[Any], function: str, label: str, x:
             table[who][kind, label] = max(table[who].get((kind, label), Worst()), worst)
 
     for target in targets:
-        for algorithm in target.module.ALGORITHMS:
+        for algorithm in ALGORITHMS:
             add(target.name, np.asarray(getattr(target, function)(x, algorithm=algorithm)))
     for peer in table.keys() - {target.name for target in targets}:
         got = _peer(peer, function, x)

@@ -79,7 +79,7 @@ def _affordable(function: str, quick: bool, errors: Console) -> list[Case]:
 def _measure(record: Record, targets: Sequence[Any], cases: list[Case], errors: Console) -> None:
     """Fill the record, case by case; Ctrl-C keeps those that are complete."""
     rounds, budget = QUICK if record.quick else FULL
-    contenders = sum(len(target.module.ALGORITHMS) + 2 for target in targets) + len(record.peers)
+    contenders = sum(len(ALGORITHMS) + 2 for target in targets) + len(record.peers)
     steps = contenders * (rounds + 1)
     columns = (TextColumn("{task.description:<24.24}"), BarColumn(), TimeElapsedColumn())
     try:

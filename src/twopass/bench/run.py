@@ -95,7 +95,7 @@ def contenders(
         entries.append(Contender(AUTO, call, target.name))  # as people call it: no further options
         entries += [
             Contender(name, partial(call, algorithm=name), target.name)
-            for name in target.module.ALGORITHMS
+            for name in ALGORITHMS
         ]
         entries.append(Contender(LIMIT, limit(target.module, case, x, out), target.name))
     for name in peer_names:
