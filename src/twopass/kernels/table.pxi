@@ -52,9 +52,7 @@ cdef bint take(Kind[elem] kind, Rule* rule, Step step, Task* task) noexcept nogi
     cdef Rule alone
     if step == RUN:
         return run_rows(kind, &alone, task.job, task.first, task.last)
-    if step == CHOOSE:
-        choose(kind, rule, task.job, task.algorithm, task.aliased)
-    elif step == SUM:
+    if step == SUM:
         return sum_step(kind, rule, task.job, task.halfway, task.row, task.first, task.last)
     elif step == SETTLE:
         return settle_step(kind, <Rule*> &task.halfway.rule, task.job, task.halfway, task.row, task.summed)
@@ -70,16 +68,24 @@ cdef bint take(Kind[elem] kind, Rule* rule, Step step, Task* task) noexcept nogi
     return True
 
 
+cdef inline bint choose_or_take(Kind[elem] kind, Rule* rule, Step step, Task* task) noexcept nogil:
+    """To choose computes nothing, and leaves the floating-point state alone: setting it takes a short call's time."""
+    if step == CHOOSE:
+        choose(kind, rule, task.job, task.algorithm, task.aliased)
+        return True
+    return take(kind, rule, step, task)
+
+
 cdef int take_for(int storage, Rule* rule, Step step, Task* task) except -1 nogil:
     cdef Kind[half] of_half
     cdef Kind[float] of_float
     cdef Kind[double] of_double
     if storage == HALF:
-        return take(of_half, rule, step, task)
+        return choose_or_take(of_half, rule, step, task)
     if storage == FLOAT:
-        return take(of_float, rule, step, task)
+        return choose_or_take(of_float, rule, step, task)
     if storage == DOUBLE:
-        return take(of_double, rule, step, task)
+        return choose_or_take(of_double, rule, step, task)
     with gil:
         raise TypeError(f"there is no kernel for storage type {storage}")
 

@@ -287,7 +287,8 @@ cdef void run_tile(
     cdef bint calm = True, settled = False
     if Rule in ExpRule:
         settled = sum_with_references(kind, job, x, columns, guess, totals)
-    memset(rules, 0, sizeof(rules))
+    for j in range(columns, vectors(columns, kind.lanes()) * kind.lanes()):     # lanes that are left over
+        memset(&rules[j], 0, sizeof(rules[j]))
     for j in range(columns):
         row = row_of(kind, x + j, job.x_stride, job.n)
         settled = settled and settle(kind, &rules[j], &row, True, &totals[j])
