@@ -192,9 +192,9 @@ def believing(target: Any, llc: int) -> Iterator[None]:
         _configure(target, **usual)
 
 
-def _configure(target: Any, **settings: Any) -> None:
+def _configure(target: Any, **options: Any) -> None:
     for module in (target.module, target.probe):
-        module.configure(**settings)
+        module.configure(**options)
 
 
 @contextmanager
