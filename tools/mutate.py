@@ -35,7 +35,6 @@ SOURCES = (
 NO_NUMERICS = ("measure.pxi",)
 # Those first that find most in the least time.
 TESTS = ("shapes", "accuracy", "special", "tails", "scipy_parity", "bits", "pairs", "properties")
-SUITE = (*(f"tests/test_{name}.py" for name in TESTS), "-k", "not stored_digest")
 DIGEST = ("tests/test_bits.py", "-k", "stored_digest")
 
 Rewrite = str | Callable[[str], str]
@@ -187,7 +186,7 @@ class Laboratory:
         self.install(modules)
         self.limit: float | None = None
         start = time.monotonic()
-        for tests in (DIGEST, SUITE):
+        for tests in (DIGEST, suite(self.tree)):
             if killer := self.killer(tests):
                 sys.exit(f"the unchanged sources fail {killer}")
         self.limit = 2 * (time.monotonic() - start) + 60
@@ -207,7 +206,7 @@ class Laboratory:
             if modules == self.original and not in_python:
                 return "same machine code"
             self.install(modules)
-            if killer := self.killer(SUITE):
+            if killer := self.killer(suite(path)):
                 return f"killed by {killer}"
             return f"SURVIVED, {'another' if self.killer(DIGEST) else 'the same'} digest"
         finally:
@@ -248,6 +247,12 @@ class Laboratory:
             return None
         named = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", log.read_text(), re.MULTILINE)
         return named[1] if named else f"exit code {code}"
+
+
+def suite(path: Path) -> tuple[str, ...]:
+    """All tests but the stored digest, those first that are named after the file."""
+    names = sorted(TESTS, key=lambda name: name not in path.stem)
+    return (*(f"tests/test_{name}.py" for name in names), "-k", "not stored_digest")
 
 
 def succeeds(*command: object) -> bool:
