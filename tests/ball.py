@@ -107,9 +107,10 @@ def weighted(row: np.ndarray, b: np.ndarray) -> tuple[Truth, int, float]:
     if not terms:
         return _nothing_left(np.array([-np.inf])), 0, math.inf if sizes else 1.0
     size, sign = _sized(terms)
+    size_of_sizes, _ = _sized(sizes)
     with ctx.workprec(MOST_BITS):
-        condition = (_sized(sizes)[0] - size).exp()
-    return Truth(*np.array([_split(size)]).T), sign, float(condition)
+        log_condition = size_of_sizes - size
+    return Truth(*np.array([_split(size)]).T), sign, float(log_condition.exp())
 
 
 def _nothing_left(values: np.ndarray) -> Truth:

@@ -1,8 +1,8 @@
 """Rows with structure, drawn: what people pass, and the edges that a bell curve never comes near.
 
 A kind of row is a function of a generator, a length and the limits of a dtype. It returns float64,
-which the dtype rounds. So a seed is a batch of rows, the same one on every machine; hypothesis
-draws the seed, and a campaign counts it up.
+which the dtype rounds. So a seed is a batch of rows, the same one with any one version of NumPy;
+hypothesis draws the seed, and a campaign counts it up.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from laws import LAWS
 
 import twopass
 
-SEED, CASES = 20251125, 120
+SEED, CASES = 20251125, 80
 
 
 def test_campaign(target):

@@ -1,6 +1,7 @@
 """Rows that were hard once: every law, on each target, in each place, alone and in company."""
 
 import itertools
+from dataclasses import replace
 
 import hard
 import numpy as np
@@ -12,27 +13,30 @@ from oracle import ALGORITHMS
 STORED = hard.stored()
 
 
-def places(target, x, b, seed):
-    """Every layout and every algorithm, not every pair of them."""
-    layouts = itertools.cycle(structured.LAYOUTS)
-    for algorithm, layout, out in itertools.islice(
-        zip(itertools.cycle(ALGORITHMS), layouts, itertools.cycle(OUTS), strict=False),
-        len(structured.LAYOUTS),
-    ):
-        yield Case(target, x, b, algorithm, 2, layout, out, seed)
+def in_company(entry):
+    """The rows between others of unlike kinds."""
+    rng = np.random.default_rng(entry.seed)
+    before, after = (
+        structured.batch(rng, 2, entry.rows.shape[1], entry.rows.dtype.name) for _ in range(2)
+    )
+    x = np.concatenate([before, entry.rows, after])
+    b = structured.weights(rng, x.shape, x.dtype.name)
+    if entry.weights is not None:
+        b[2:-2] = entry.weights
+    return x, b
 
 
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("entry", STORED, ids=[entry.why for entry in STORED])
 def test_hard_rows(target, entry, law):
-    rng = np.random.default_rng(entry.seed)
-    company = structured.batch(rng, 5, entry.rows.shape[1], entry.rows.dtype.name)
-    for x in (entry.rows, np.concatenate([company, entry.rows, company])):
-        b = structured.weights(rng, x.shape, x.dtype.name)
-        if entry.weights is not None:
-            b[: len(entry.weights)] = entry.weights
-        for case in places(target, x, b, entry.seed):
-            LAWS[law](case)
+    """Alone by each algorithm; then in each layout, by one algorithm or another."""
+    x, b = in_company(entry)
+    alone = Case(target, x[2:-2], b[2:-2], seed=entry.seed)
+    for algorithm in ALGORITHMS:
+        LAWS[law](replace(alone, algorithm=algorithm))
+    others = itertools.cycle(ALGORITHMS), itertools.cycle(OUTS)
+    for layout, algorithm, out in zip(structured.LAYOUTS, *others, strict=False):
+        LAWS[law](Case(target, x, b, algorithm, 2, layout, out, entry.seed))
 
 
 @pytest.mark.parametrize("dtype", ("float16", "float32", "float64"))

@@ -11,7 +11,7 @@ from structured import LAYOUTS, batches, seeds, weights
 drawn = settings(
     deadline=None,
     derandomize=True,
-    max_examples=30,
+    max_examples=25,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

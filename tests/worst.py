@@ -22,7 +22,7 @@ import twopass
 
 POPULATION, SURVIVORS, PATIENCE = 2048, 64, 25
 LONGEST = 64
-KEPT = 3  # rows of a function, dtype and target
+KEPT = 2  # rows of a function and dtype
 
 
 @dataclass
