@@ -291,8 +291,9 @@ def _misaligned(rng, x):
 
 def _middle(rng, x):
     """The axis between two others."""
-    inner = rng.choice([d for d in range(1, len(x) + 1) if len(x) % d == 0])
-    cube = x.reshape(len(x) // inner, inner, x.shape[1])
+    height = len(x)
+    inner = rng.choice([d for d in range(1, height + 1) if height % d == 0] or [1])
+    cube = x.reshape(height // inner, inner, x.shape[1])
     return Layout(np.ascontiguousarray(np.moveaxis(cube, -1, 1)), 1)
 
 

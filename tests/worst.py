@@ -75,17 +75,15 @@ class Worst:
     algorithm: str
     row: np.ndarray
 
-    def measured(self) -> str:
-        """By the other oracle."""
+    def measured(self) -> tuple[float, str]:
+        """By the other oracle: the part of the bound, and the error in words."""
         got = np.ravel(getattr(twopass, self.function)(self.row, algorithm=self.algorithm))
         want = ball.truth(self.function, self.row[None])
         errors = want.ulps(got)[0]
         share = errors / bound(self.function, want.cut(got.dtype))[0]
         i = int(share.argmax())
-        return (
-            f"{self.function} {got.dtype}: {share[i]:.4f} of the bound, {errors[i]:.4f} ULP, by "
-            f"{self.algorithm} on {twopass.active_target().name}"
-        )
+        how = f"by {self.algorithm} on {twopass.active_target().name}"
+        return float(share[i]), f"{self.function} {got.dtype}: {errors[i]:.4f} ULP {how}"
 
 
 def search(function: str, dtype: str, seconds: float, rng: np.random.Generator) -> list[Worst]:
@@ -116,9 +114,10 @@ def main() -> None:
         for function in options.functions:
             seconds = 60 * options.minutes / len(options.functions)
             for worst in search(function, dtype, seconds, rng):
-                print(worst.measured(), flush=True)
+                share, why = worst.measured()
+                print(f"{why}: {share:.4f} of the bound", flush=True)
                 if options.write:
-                    hard.add(hard.Hard(worst.measured(), worst.row[None]))
+                    hard.add(hard.Hard(why, worst.row[None]))
 
 
 if __name__ == "__main__":
