@@ -21,7 +21,7 @@ from oracle import ALGORITHMS, DTYPES, FUNCTIONS, bound, exact
 import twopass
 
 POPULATION, SURVIVORS, PATIENCE = 2048, 64, 25
-LONGEST = 64
+LONGEST = 128  # a block: longer sums are added up in float64
 KEPT = 2  # rows of a function and dtype
 
 
