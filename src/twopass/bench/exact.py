@@ -5,6 +5,7 @@ Inputs come from an integer hash, so that they are the same down to the bit on e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -36,10 +37,17 @@ class Exact:
     def ulps(self, got: Array) -> Array:
         """Distance of `got` from the truth in units of its last place (quanta if subnormal)."""
         with np.errstate(all="ignore"):
-            step = np.spacing(abs(self.hi)).astype(np.float64)
+            step = ulp(self.hi)
             distance = (got.astype(np.float64) - self.hi) / step - self.rest
         error: Array = np.where(_same(got, self.hi), 0, abs(distance))
         return error
+
+
+def ulp(hi: Array) -> Array:
+    """Distance to the next number away from zero, also where that would be infinite."""
+    below = np.nextafter(np.finfo(hi.dtype).max, hi.dtype.type(0))
+    step: Array = np.spacing(np.minimum(abs(hi), below)).astype(np.float64)
+    return step
 
 
 def _same(got: Array, want: Array) -> Array:
@@ -58,7 +66,7 @@ def exact(function: str, x: Array, axis: Any = -1) -> Exact:
             # What rounds to infinity is infinite; all else is cut towards zero.
             cut = (abs(hi) > abs(wide)) & np.isfinite(hi)
             hi = np.where(cut, np.nextafter(hi, dtype.type(0)), hi)
-            return Exact(hi, ((wide - hi) / np.spacing(abs(hi)).astype(wide.dtype)).astype("f4"))
+            return Exact(hi, ((wide - hi) / ulp(hi).astype(wide.dtype)).astype("f4"))
     return _exact_mp(function, x, axis)
 
 
@@ -100,15 +108,17 @@ def _split_mp(value: Any) -> tuple[float, float]:
     if not np.isfinite(hi):
         return hi, 0.0
     hi = float(np.nextafter(hi, 0)) if abs(hi) > abs(value) else hi
-    return hi, float((value - hi) / float(np.spacing(abs(hi))))
+    return hi, float((value - hi) / math.ulp(hi))
 
 
 # ---- Bounds -------------------------------------------------------------------------------------
 
-# Where 6 ULP come from: an exponential is within 0.95 eps of the exact one (tools/exp_core.py, any
-# float32), the sum as well, and rounding its reciprocal adds half an eps. An eps is up to two ULP;
-# the product rounds by half of one. That makes 5.3; the worst that a search found is 4.8.
-NORMAL_ULPS, SUBNORMAL_QUANTA, HALF_ULPS, LOG_EPS = 6, 3, 1, 2
+# Where 8 ULP come from, in eps of the exact values: an exponential is within 0.95 (tools/exp_core.py:
+# any float32), the sum of a row as well and, with three roundings of a block's tree, within 1.5 more;
+# rounding its reciprocal adds 0.3 where the product has the largest steps. An eps is up to two ULP,
+# and the product rounds by half of one: 7.7. The worst that a search found is 6.8 (tests/worst.py).
+# The same adds up to 3.5 eps for a logarithm; found were 2.1.
+NORMAL_ULPS, SUBNORMAL_QUANTA, HALF_ULPS, LOG_EPS = 8, 5, 1, 3
 
 
 def bound(function: str, hi: Array) -> Array:
@@ -120,7 +130,7 @@ def bound(function: str, hi: Array) -> Array:
         return limit
     eps = np.finfo(np.float32 if half else hi.dtype).eps
     with np.errstate(all="ignore"):
-        step = np.spacing(abs(hi)).astype(float)
+        step = ulp(hi)
         limit = LOG_EPS * float(eps) * np.maximum(1, abs(hi.astype(float))) / step
     # float16 is what float32 gives, rounded once; next to 0 its steps shrink to that one's error.
     return np.maximum(HALF_ULPS, limit + 0.5) if half else limit
