@@ -117,7 +117,7 @@ def _split_mp(value: Any) -> tuple[float, float]:
 # any float32), the sum of a row as well and, with three roundings of a block's tree, within 1.5 more;
 # rounding its reciprocal adds 0.3 where the product has the largest steps. An eps is up to two ULP,
 # and the product rounds by half of one: 7.7. The worst that a search found is 6.8 (tests/worst.py).
-# The same adds up to 3.5 eps for a logarithm; found were 2.1.
+# The same adds up to 3.5 eps for a logarithm; the worst found is 2.02.
 NORMAL_ULPS, SUBNORMAL_QUANTA, HALF_ULPS, LOG_EPS = 8, 5, 1, 3
 
 
@@ -132,8 +132,8 @@ def bound(function: str, hi: Array) -> Array:
     with np.errstate(all="ignore"):
         step = ulp(hi)
         limit = LOG_EPS * float(eps) * np.maximum(1, abs(hi.astype(float))) / step
-    # float16 is what float32 gives, rounded once; next to 0 its steps shrink to that one's error.
-    return np.maximum(HALF_ULPS, limit + 0.5) if half else limit
+    # float16 is what float32 gives, rounded; next to 0 its steps shrink to that one's error.
+    return HALF_ULPS + limit if half else limit
 
 
 # ---- Inputs -------------------------------------------------------------------------------------
