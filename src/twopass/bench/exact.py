@@ -113,8 +113,8 @@ def _split_mp(value: Any) -> tuple[float, float]:
 
 # ---- Bounds -------------------------------------------------------------------------------------
 
-# Where 8 ULP come from, in eps of the exact values: an exponential is within 0.95 (tools/exp_core.py:
-# any float32), the sum of a row as well and, with three roundings of a block's tree, within 1.5 more;
+# Where 8 ULP come from, in eps of the exact values: an exponential is within 0.95 (exp_core.py: any
+# float32), the sum of a row as well and, with three roundings of a block's tree, within 1.5 more;
 # rounding its reciprocal adds 0.3 where the product has the largest steps. An eps is up to two ULP,
 # and the product rounds by half of one: 7.7. The worst that a search found is 6.8 (tests/worst.py).
 # The same adds up to 3.5 eps for a logarithm; the worst found is 2.02.
