@@ -151,6 +151,7 @@ def test_unknown(target):
     for wrong in (np.empty((2, 16), np.float32), np.empty((1, 32), np.float32)[:, ::2]):
         with pytest.raises(ValueError, match="contiguous and of as many vectors as out, 1"):
             target.probe.vector("load", "float32", out, wrong)
+    target.probe.vector("load", "float32", out[:0], out[:0])  # nothing to do
 
 
 # ---- Memory -------------------------------------------------------------------------------------
@@ -507,6 +508,7 @@ def test_sum_of_lanes(target):
     rows = np.concatenate(
         [
             spread("float64", 1000, 8),
+            random().uniform(-1, 1, (1000, 8)),
             random().permuted(vectors(edges("float64"), "float64"), axis=1),
             *(at_each_lane(np.full(8, -0.0), value) for value in (np.nan, np.inf, 0, 1e308)),
             np.full((1, 8), -0.0),

@@ -307,7 +307,7 @@ cdef void pairs_of(Kind[elem] kind, const elem* x, elem* m, elem* n, Py_ssize_t 
         put(kind, n + i, number - i, exponent, False)
 
 
-def vector(str name, str dtype, ndarray out, ndarray x=None, ndarray y=None, ndarray z=None):
+def vector(str name, str dtype, ndarray out not None, ndarray x=None, ndarray y=None, ndarray z=None):
     """Run one operation of the vector header on vectors that lie one after the other.
 
     Parameters
@@ -346,8 +346,8 @@ cdef void each_vector(Kind[elem] kind, Py_ssize_t operation, ndarray out, ndarra
     state.set_aside()
     cdef Py_ssize_t i, number = out.shape[0]
     cdef Place[elem] at
-    at.count = (PyArray_SIZE(out) if x is None else min(PyArray_SIZE(x), PyArray_SIZE(out))) // number
     for i in range(number):
+        at.count = (PyArray_SIZE(out) if x is None else min(PyArray_SIZE(x), PyArray_SIZE(out))) // number
         at.a = share_of(x, i, number)
         at.b = share_of(y, i, number)
         at.c = share_of(z, i, number)
