@@ -75,7 +75,7 @@ cdef class Plan:
     cdef object arrays
     cdef Py_ssize_t elements
 
-    def __cinit__(self, int function, ndarray x, ndarray y, int algorithm, bint aliased):
+    def __cinit__(self, Py_ssize_t function, ndarray x, ndarray y, Py_ssize_t algorithm, bint aliased):
         cdef Task task = task_of(&self.job)
         task.algorithm, task.aliased = algorithm, aliased
         self.arrays = (x, y)
@@ -153,7 +153,7 @@ cdef void lay_out(Job* job, ndarray x, ndarray y, bint by_columns):
 
 cdef inline bint is_simple(ndarray a) noexcept:
     """Contiguous, aligned, native: what quick() takes."""
-    return storage_of(a) != NONE and PyArray_ISCARRAY_RO(a)
+    return has_kernel(a) and PyArray_ISCARRAY_RO(a)
 
 
 cdef inline bint suits(ndarray out, int ndim, const npy_intp* shape, ndarray x) noexcept:
@@ -239,7 +239,7 @@ cdef object quick(int function, bint reduces, object x, object axis, object out,
     if not add_columns(&job, behind, size, reduces):
         add_axis(&job, behind)
     task = task_of(&job)
-    task.algorithm, task.aliased = number, job.x == job.y
+    task.algorithm, task.aliased = <Py_ssize_t> number, job.x == job.y
     call(function, storage, CHOOSE, &task)
     task.last = job.rows
     if PyArray_SIZE(source) <= LOCKED:
@@ -426,7 +426,7 @@ def sum_pairs(ndarray x, ndarray states):
     run_chunks(LOGSUMEXP, SUM_CHUNKS, x, states, x)
 
 
-def apply_pairs(int function, ndarray x, ndarray states, ndarray y):
+def apply_pairs(Py_ssize_t function, ndarray x, ndarray states, ndarray y):
     """Write the results of a chunk to `y`, given the sums of the whole rows.
 
     Parameters

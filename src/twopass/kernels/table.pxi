@@ -107,3 +107,7 @@ cdef int storage_of(ndarray a) noexcept:
     cdef int number = PyArray_TYPE(a)
     return (FLOAT if number == NPY_FLOAT else DOUBLE if number == NPY_DOUBLE else HALF if number == NPY_FLOAT16
             else NONE)
+
+
+cdef inline bint has_kernel(ndarray a) noexcept:
+    return storage_of(a) != NONE

@@ -2,7 +2,7 @@
 # another row ("column" below). Nothing is transposed: a vector holds one element each of 16 (8) columns.
 #
 # Design note
-# A. The additions are those of a single row (sums.pxi), done vertically. A column has 16 (8) lane sums; lane l
+# A. The additions are those of a single row (sums.pxd), done vertically. A column has 16 (8) lane sums; lane l
 #    gets block_sum of elements l, l + 16, l + 32, ... of each block, whole rows of memory apart. So a column
 #    has the same bits as if it were contiguous.
 # B. A tile is up to TILE vectors of columns, worked on together: memory is read in runs of a KiB.
@@ -12,7 +12,6 @@
 #    column, as rows with a stride.
 # D. No terms are kept between the passes: in the output or beside it, storing and loading them in runs of a KiB took
 #    longer than computing each exponential a second time (docs/performance.md).
-
 from libc.math cimport INFINITY, NAN, fmax
 from libc.string cimport memset
 
@@ -41,7 +40,8 @@ cdef inline Py_ssize_t tiles(const Job* job, Py_ssize_t wide) noexcept nogil:
 
 
 cdef inline Vec[elem] column_sum(
-    Kind[elem] kind, const elem* x, Py_ssize_t step, Py_ssize_t count, Py_ssize_t left, const Frame[elem]* frame, Vec[elem]* seen, bint calm
+    Kind[elem] kind, const elem* x, Py_ssize_t step, Py_ssize_t count, Py_ssize_t left, const Frame[elem]* frame,
+    Vec[elem]* seen, bint calm
 ) noexcept nogil:
     """What a lane gets from a block: block_sum, of at most eight elements."""
     cdef Vec[elem] t[BLOCK_VECTORS]
@@ -52,7 +52,8 @@ cdef inline Vec[elem] column_sum(
 
 
 cdef bint sum_tile(
-    Kind[elem] kind, const elem* x, Py_ssize_t pitch, Py_ssize_t n, Py_ssize_t columns, const double* e, Pair* pairs, bint calm
+    Kind[elem] kind, const elem* x, Py_ssize_t pitch, Py_ssize_t n, Py_ssize_t columns, const double* e, Pair* pairs,
+    bint calm
 ) noexcept nogil:
     """Pass 1 over a segment of a tile: the pairs of its columns, for references e. False: one does not suit.
 
@@ -90,7 +91,7 @@ cdef bint sum_tile(
         i += rows
     for c in range(vectors(columns, width)):
         join_columns(kind, &a[c * width], &b[c * width], e + c * width, calm and columns - c * width >= width,
-                           pairs + c * width)
+                     pairs + c * width)
     return not kind.tripped(seen, frames[0].limit)
 
 

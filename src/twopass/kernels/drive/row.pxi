@@ -3,9 +3,10 @@
 from libc.math cimport INFINITY, NAN, fabs, fmax, isfinite, nearbyint
 
 from twopass.kernels.algorithms cimport Recipe
-from twopass.kernels.exp cimport guess_from, reference_for, term_of
+from twopass.kernels.exp cimport guess_from, term_of
 from twopass.kernels.job cimport Job
 from twopass.kernels.logarithm cimport log_of_pair
+from twopass.kernels.memory cimport at
 from twopass.kernels.reductions.expsum cimport ExpSum, is_out_of_range
 from twopass.kernels.rules cimport (
     ExpRule, LogRule, ReducingRule, Reduction, Rule, TermRule, settle_rule, settle_special, value_of,
@@ -112,15 +113,15 @@ cdef bint settle(
 ) noexcept nogil:
     """What pass 2 needs, from the pair of the row.
 
-    False: elements lie beyond the range of the reduction. The row's shift has been set near its maximum, and
+    False: elements lie beyond the range of the exponential. The row's shift has been set near its maximum, and
     it is to be summed again. The subtraction is exact for whatever still shows in the result.
     """
     cdef double most
-    if Rule not in ExpRule or summed and (row.shift != 0 or not is_out_of_range(kind, total)):
+    if summed and (Rule not in ExpRule or row.shift != 0 or not is_out_of_range(kind, total)):
         settle_rule(kind, rule, row, total)
         return True
     most = exact_largest(kind, row)
-    if isfinite(most):
+    if Rule in ExpRule and isfinite(most):
         row.shift = origin_for(kind, most)
         return False
     settle_special(kind, rule, most)            # the usual formulas then give scipy's special values

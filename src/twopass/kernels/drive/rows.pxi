@@ -11,12 +11,10 @@ from twopass.kernels.vec cimport Kind, Row, elem
 
 cdef inline bint are_short(Kind[elem] kind, Rule* rule, const Job* job) noexcept nogil:
     """Whether rows are worked on together: from terms that stay in registers, where there are any."""
-    if Rule not in ExpRule:
-        return False
     if Rule in TermRule:
         if not job.recipe.keep_terms:
             return False
-    return (job.n <= BLOCK_VECTORS * kind.lanes() and job.x_stride == 1 and job.y_stride == 1
+    return (Rule in ExpRule and job.n <= BLOCK_VECTORS * kind.lanes() and job.x_stride == 1 and job.y_stride == 1
             and not job.recipe.largest_first and not job.recipe.eager)
 
 
