@@ -15,7 +15,7 @@ from numpy cimport (
 )
 
 from twopass.kernels.algorithms cimport AUTO, TWO_PASS
-from twopass.kernels.job cimport MAX_DIMS, Axis, Job, add_axis, add_columns, begin_job
+from twopass.kernels.job cimport MAX_DIMS, OPERANDS, Axis, Job, add_axis, add_columns, add_operand, axis_of, begin_job
 from twopass.kernels.sums cimport Pair
 
 from twopass import _api, functions
@@ -23,6 +23,7 @@ from twopass import _api, functions
 import_array()
 
 include "drive/totals.pxi"
+include "drive/stage.pxi"
 include "drive/passes.pxi"
 include "drive/row.pxi"
 include "drive/short_rows.pxi"
@@ -39,6 +40,7 @@ cdef Py_ssize_t QUICK = 1 << 19, LOCKED = 1 << 14
 
 cdef dict NUMBERS_OF = {name: number for number, name in enumerate(functions.ALGORITHMS)} | {"auto": AUTO}
 
+cdef tuple NO_OPERANDS = (None, None, None)
 NO_SPACE = "no memory for the work space of a row"
 
 
@@ -67,6 +69,14 @@ cdef class Plan:
         An index into ALGORITHMS; -1 is ``auto``.
     aliased : bool
         Whether x and y are the same memory.
+    scale : float, optional
+        A factor of x, representable in x's dtype.
+    bias, weights : ndarray, optional
+        Of x's shape (by strides of 0, where they are broadcast) and dtype. The weights are finite.
+    where : ndarray of bool, optional
+        Of x's shape.
+    signs : ndarray, optional
+        For the function that has signs: laid out like y.
     """
 
     cdef Job job
@@ -75,13 +85,20 @@ cdef class Plan:
     cdef object arrays
     cdef Py_ssize_t elements
 
-    def __cinit__(self, int function, ndarray x, ndarray y, int algorithm, bint aliased):
+    def __cinit__(
+        self, int function, ndarray x, ndarray y, int algorithm, bint aliased, *, double scale=1, bias=None, weights=None,
+        where=None, ndarray signs=None,
+    ):
         cdef Task task = task_of(&self.job)
         task.algorithm, task.aliased = algorithm, aliased
-        self.arrays = (x, y)
+        self.arrays = (x, y, bias, weights, where, signs)
         self.elements = PyArray_SIZE(x)
         self.function, self.storage = function, storage_of(x)
-        lay_out(&self.job, x, y, True)
+        lay_out(&self.job, x, y, True, (bias, weights, where))
+        if scale != 1:
+            self.job.plain, self.job.scale = False, scale
+        if signs is not None:
+            self.job.to_signs = PyArray_BYTES(signs) - PyArray_BYTES(y)
         call(function, self.storage, CHOOSE, &task)
         self.halfway.pairs = <Pair*> malloc(max(1, segments(self.job.n)) * sizeof(Pair))
         if self.halfway.pairs is NULL:
@@ -135,18 +152,31 @@ cdef class Plan:
             return call(self.function, self.storage, step, &task)
 
 
-cdef void lay_out(Job* job, ndarray x, ndarray y, bint by_columns):
+cdef int lay_out(Job* job, ndarray x, ndarray y, bint by_columns, tuple operands) except -1:
     """The job of rows that lie along the last axis of x. y has that axis, too, or one number a row."""
-    cdef int d, last = x.ndim - 1
+    cdef int d, k, last = x.ndim - 1
     cdef bint reduces = y.ndim == last
     cdef Py_ssize_t size = PyArray_ITEMSIZE(x)
-    cdef Axis axis
-    begin_job(job, PyArray_BYTES(x), PyArray_BYTES(y),
-              Axis(x.shape[last], x.strides[last], size if reduces else y.strides[last]), size)
+    cdef Axis axis = axis_with(x, operands, last, size if reduces else y.strides[last])
+    begin_job(job, PyArray_BYTES(x), PyArray_BYTES(y), axis, size)
+    for k in range(OPERANDS):
+        if operands[k] is not None:
+            add_operand(job, k, PyArray_BYTES(operands[k]), axis, PyArray_ITEMSIZE(operands[k]))
     for d in range(last):
-        axis = Axis(x.shape[d], x.strides[d], y.strides[d])
+        axis = axis_with(x, operands, d, y.strides[d])
         if not (by_columns and add_columns(job, axis, size, reduces)):
             add_axis(job, axis)
+    return 0
+
+
+cdef Axis axis_with(ndarray x, tuple operands, int d, Py_ssize_t y_step) except *:
+    """Axis d of x and of what broadcasts against it."""
+    cdef Axis axis = axis_of(x.shape[d], x.strides[d], y_step)
+    cdef int k
+    for k in range(OPERANDS):
+        if operands[k] is not None:
+            axis.steps[k] = (<ndarray> operands[k]).strides[d]
+    return axis
 
 
 # ---- The short way ---------------------------------------------------------------------------------
@@ -233,9 +263,9 @@ cdef object quick(int function, bint reduces, object x, object axis, object out,
     storage = storage_of(source)
     size = PyArray_ITEMSIZE(source)
     step = inner * size
-    begin_job(&job, PyArray_BYTES(source), PyArray_BYTES(target), Axis(n, step, size if reduces else step), size)
-    behind = Axis(inner, size, size)
-    add_axis(&job, Axis(outer, n * step, step if reduces else n * step))
+    begin_job(&job, PyArray_BYTES(source), PyArray_BYTES(target), axis_of(n, step, size if reduces else step), size)
+    behind = axis_of(inner, size, size)
+    add_axis(&job, axis_of(outer, n * step, step if reduces else n * step))
     if not add_columns(&job, behind, size, reduces):
         add_axis(&job, behind)
     task = task_of(&job)
@@ -407,7 +437,7 @@ cdef void run_chunks(int function, Step step, ndarray x, ndarray states, ndarray
     cdef Task task = task_of(&job)
     cdef int storage = storage_of(x)
     task.states, task.algorithm = <State*> PyArray_BYTES(states), TWO_PASS
-    lay_out(&job, x, y, False)
+    lay_out(&job, x, y, False, NO_OPERANDS)
     call(function, storage, CHOOSE, &task)
     with nogil:
         call(function, storage, step, &task)

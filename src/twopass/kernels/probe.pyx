@@ -24,6 +24,7 @@ from twopass.kernels.vec cimport (
 import_array()
 
 include "drive/totals.pxi"
+include "drive/stage.pxi"
 include "drive/passes.pxi"
 include "drive/row.pxi"
 

@@ -5,6 +5,7 @@ from twopass.kernels.algorithms cimport AUTO
 from twopass.kernels.functions.log_softmax cimport LogSoftmax
 from twopass.kernels.functions.logsumexp cimport LogSumExp
 from twopass.kernels.functions.softmax cimport Softmax
+from twopass.kernels.functions.weighted_logsumexp cimport WeightedLogSumExp
 from twopass.kernels.job cimport Job
 from twopass.kernels.rules cimport ReducingRule, Rule
 from twopass.kernels.vec cimport FpState, Kind, elem, half
@@ -13,6 +14,7 @@ cdef enum Function:                 # in the order of functions.TABLE
     SOFTMAX
     LOG_SOFTMAX
     LOGSUMEXP
+    WEIGHTED_LOGSUMEXP
 
 cdef enum Storage:                  # in the order of functions.DTYPES
     NONE = -1
@@ -98,6 +100,8 @@ cdef int call(int function, int storage, Step step, Task* task) except -1 nogil:
         return take_for(storage, <LogSoftmax*> NULL, step, task)
     if function == LOGSUMEXP:
         return take_for(storage, <LogSumExp*> NULL, step, task)
+    if function == WEIGHTED_LOGSUMEXP:
+        return take_for(storage, <WeightedLogSumExp*> NULL, step, task)
     with gil:
         raise ValueError(f"there is no kernel for function {function}")
 

@@ -6,11 +6,14 @@ from twopass.kernels.algorithms cimport Recipe
 from twopass.kernels.exp cimport guess_from, reference_for, term_of
 from twopass.kernels.job cimport Job
 from twopass.kernels.logarithm cimport log_of_pair
+from twopass.kernels.memory cimport at, shift_row, vectors
 from twopass.kernels.reductions.expsum cimport ExpSum, is_out_of_range
+from twopass.kernels.reductions.weighted cimport WeightedSum
 from twopass.kernels.rules cimport (
-    ExpRule, LogRule, ReducingRule, Reduction, Rule, TermRule, settle_rule, settle_special, value_of,
+    ExpRule, LogRule, ReducingRule, Reduction, Rule, SignedRule, TermRule, WeightedRule, settle_rule, settle_special,
+    value_of,
 )
-from twopass.kernels.sums cimport SEGMENT, Pair, two_sum
+from twopass.kernels.sums cimport BLOCK_VECTORS, SEGMENT, Pair, two_sum
 from twopass.kernels.vec cimport Kind, Row, elem, store_fence
 
 
@@ -19,6 +22,7 @@ cdef inline Py_ssize_t segments(Py_ssize_t n) noexcept nogil:
 
 
 cdef const ExpSum* EXP_SUM = NULL
+cdef const WeightedSum* WEIGHTED_SUM = NULL
 
 
 # ---- Sum ------------------------------------------------------------------------------------------
@@ -49,7 +53,10 @@ cdef inline bint sum_segments(
 ) noexcept nogil:
     """The same by the reduction of a rule."""
     if Rule in ExpRule:
-        return sum_by(kind, EXP_SUM, recipe, row, first, last, e, terms, pairs)
+        if Rule in WeightedRule:
+            return sum_by(kind, WEIGHTED_SUM, recipe, row, first, last, e, terms, pairs)
+        else:
+            return sum_by(kind, EXP_SUM, recipe, row, first, last, e, terms, pairs)
     else:
         return sum_by(kind, rule, recipe, row, first, last, e, terms, pairs)
 
@@ -73,7 +80,7 @@ cdef inline bint sum_row(
     cdef Py_ssize_t number = segments(row.n)
     if sum_segments(kind, rule, &job.recipe, row, 0, number, guess[0], terms, pairs):
         total[0] = merge_all(pairs, number)
-        if Rule not in ExpRule or total.hi >= kind.least_sum():
+        if Rule not in ExpRule or fabs(total.hi) >= kind.least_sum():
             guess[0] = guess_from(kind, total.e)
             return True
     guess[0] = NAN
@@ -88,14 +95,34 @@ cdef inline bint sum_row(
 
 cdef double exact_largest(Kind[elem] kind, const Row[elem]* row) noexcept nogil:
     """The maximum, or NaN where there is one. For the rare rows that are not summed as they are."""
+    cdef elem buffer[BLOCK_VECTORS * 16]
     cdef double most = -INFINITY, v
-    cdef Py_ssize_t i
-    for i in range(row.n):
-        v = kind.value(row.x[i * row.stride])
-        if v != v:
-            return v
-        most = fmax(most, v)
+    cdef Py_ssize_t block = BLOCK_VECTORS * kind.lanes(), i, k, s, number
+    cdef const elem* x
+    for s in range(vectors(row.n, block)):
+        i = s * block
+        number = min(block, row.n - i)
+        x = stage(kind, row, i, number, buffer)
+        for k in range(number):
+            v = kind.value(x[k])
+            if v != v:
+                return v
+            most = fmax(most, v)
     return most
+
+
+cdef Py_ssize_t number_of(Kind[elem] kind, const Row[elem]* row, double value) noexcept nogil:
+    """How many elements have a value."""
+    cdef elem buffer[BLOCK_VECTORS * 16]
+    cdef Py_ssize_t block = BLOCK_VECTORS * kind.lanes(), i, k, s, number, found = 0
+    cdef const elem* x
+    for s in range(vectors(row.n, block)):
+        i = s * block
+        number = min(block, row.n - i)
+        x = stage(kind, row, i, number, buffer)
+        for k in range(number):
+            found += kind.value(x[k]) == value
+    return found
 
 
 cdef inline double origin_for(Kind[elem] kind, double most) noexcept nogil:
@@ -117,11 +144,11 @@ cdef bint settle(
     """
     cdef double most
     if Rule not in ExpRule or summed and (row.shift != 0 or not is_out_of_range(kind, total)):
-        settle_rule(kind, rule, row, total)
+        settle_rule(kind, rule, row, total, largest(kind, row, 0, 1) if row.n == 1 else NAN)
         return True
     most = exact_largest(kind, row)
     if isfinite(most):
-        row.shift = origin_for(kind, most)
+        shift_row(kind, row, origin_for(kind, most))
         return False
     settle_special(kind, rule, most)            # the usual formulas then give scipy's special values
     return True
@@ -166,11 +193,11 @@ cdef double log_sum_near_zero(Kind[elem] kind, const Row[elem]* row, double valu
     cdef Row[elem] others = row[0]
     cdef Total total = empty_total()
     cdef Pair part, sum
-    cdef Py_ssize_t i, s, number = 0
+    cdef Py_ssize_t s, number
     cdef double most = largest(kind, row, 0, row.n), top = term_of(kind, most, 0), error
     others.skip = most
-    for i in range(row.n):
-        number += kind.value(row.x[i * row.stride]) == most
+    others.plain = False
+    number = number_of(kind, row, most)
     if number * top < 0.5:
         return value
     for s in range(segments(row.n)):
@@ -193,6 +220,14 @@ cdef inline elem value_of_row(Kind[elem] kind, const Rule* rule, const Row[elem]
     return kind.rounded(value)
 
 
+cdef inline void put_value(
+    Kind[elem] kind, const Rule* rule, const Job* job, const Row[elem]* row, elem* y
+) noexcept nogil:
+    y[0] = value_of_row(kind, rule, row)
+    if Rule in SignedRule:
+        (<elem*> (<char*> y + job.to_signs))[0] = kind.rounded(rule.sign)
+
+
 cdef inline void run_row(
     Kind[elem] kind, Rule* rule, const Job* job, const Row[elem]* place, elem* y, double* guess, char* scratch, Pair* pairs
 ) noexcept nogil:
@@ -204,7 +239,7 @@ cdef inline void run_row(
         guess[0] = NAN
         summed = sum_row(kind, rule, job, &row, guess, terms, pairs, &total)
     if Rule in ReducingRule:
-        y[0] = value_of_row(kind, rule, &row)
+        put_value(kind, rule, job, &row, y)
     else:
         write_segments(kind, rule, &row, 0, segments(row.n), terms if job.recipe.keep_terms else NULL, pairs,
                        y, job.y_stride, job.streaming)

@@ -13,7 +13,7 @@ cdef struct Softmax:                # what pass 2 needs to know of a row:
     bint calm                       # whether the results of calm terms are normal numbers
 
 
-cdef inline void softmax_settle(Kind[elem] kind, Softmax* rule, const Row[elem]* row, const Pair* sum) noexcept nogil:
+cdef inline void softmax_settle(Kind[elem] kind, Softmax* rule, const Row[elem]* row, const Pair* sum, double alone) noexcept nogil:
     rule.e = sum.e
     rule.scale = reciprocal(sum.hi, sum.lo)
     rule.least = kind.least_term(sum.hi)
