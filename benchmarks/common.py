@@ -2,11 +2,13 @@
 
 Parameters are static lists, so that one page serves all machines and commits. A target that this
 CPU lacks, or an algorithm that a commit lacks, raises NotImplementedError in `setup` and shows as
-n/a. The suites use the public functions and what every target module exports, to run on old commits
-too.
+n/a. The suites use the public functions and the probes of the targets, which older commits have in
+the targets' modules.
 """
 
+import runpy
 from functools import cache, partial
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -15,10 +17,11 @@ from scipy import special
 import twopass
 
 TARGETS = ["skylake_x", "broadwell", "zen2", "neon", "generic"]
-ALGORITHMS = [
-    *("auto", "two_pass", "two_pass_reload", "three_pass_recompute", "three_pass_reload", "online"),
-    *("scipy", "limit"),  # so that every chart has its references
-]
+# The table beside this folder, not that of the package, which is as old as what is measured.
+FUNCTIONS = runpy.run_path(str(Path(__file__).parents[1] / "src" / "twopass" / "functions.py"))
+DTYPES = list(FUNCTIONS["DTYPES"])
+# With references for every chart.
+ALGORITHMS = ["auto", *FUNCTIONS["ALGORITHMS"], "scipy", "limit"]
 
 # Rows in each level of the memory, batches as classifiers and language models have them, and
 # columns: shape and reduced axis.
@@ -59,21 +62,25 @@ def call(function, target, algorithm, dtype, shape, threads=1):
     target, x = runnable(target), scores(shape, dtype)
     if algorithm == "scipy":
         return partial(getattr(special, function), x, axis=axis)
-    reduces = function == "logsumexp"
+    reduces = FUNCTIONS["BY_NAME"][function].reduces
     out = np.zeros(np.delete(shape, axis) if reduces else shape, dtype)
     if algorithm == "limit":
-        return limit(target.module, shape[axis], x, x if reduces else out, reduces)
-    if algorithm not in ("auto", *target.module.ALGORITHMS):
-        raise NotImplementedError
+        probe = getattr(target, "probe", target.module)
+        return limit(probe, shape[axis], x, x if reduces else out, reduces)
     options = {"axis": axis, "out": out, "algorithm": algorithm, "threads": threads}
-    return partial(getattr(target, function), x, **options)
+    timed = partial(getattr(target, function), x, **options)
+    try:
+        timed()
+    except ValueError:  # an algorithm that is not there yet
+        raise NotImplementedError from None
+    return timed
 
 
-def limit(module, n, x, out, reduces):
-    """Return the bare memory traffic of rows of n: two reads and a write, of logsumexp one read."""
+def limit(probe, n, x, out, reduces):
+    """Return the bare memory traffic of rows of n: two reads and a write, or one read to reduce."""
     carrier = np.float32 if x.dtype == np.float16 else x.dtype
     x, out = x.reshape(-1, n).view(carrier), out.reshape(-1, n).view(carrier)
-    return partial(module.run_pass, "max", x, x) if reduces else partial(module.limit, x, out)
+    return partial(probe.run_pass, "max", x, x) if reduces else partial(probe.limit, x, out)
 
 
 class PerElement:

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from .common import SHAPES, TARGETS, call, runnable, scores
+from .common import ALGORITHMS, DTYPES, SHAPES, TARGETS, call, runnable, scores
 
 
 def timeraw_import():
@@ -18,7 +18,7 @@ timeraw_import.number = 1
 
 
 class Memory:
-    params = [TARGETS, ["two_pass", "two_pass_reload", "three_pass_reload", "scipy"]]
+    params = [TARGETS, [name for name in ALGORITHMS if name != "limit"]]
     param_names = ["target", "algorithm"]
     version = "1"
 
@@ -47,7 +47,7 @@ class Extension:
 class Accuracy:
     """Largest error against long double, over inputs that are hard for sums of float."""
 
-    params = [TARGETS, ["float16", "float32", "float64"]]
+    params = [TARGETS, DTYPES]
     param_names = ["target", "dtype"]
     unit = "ULP"
     version = "1"

@@ -2,7 +2,7 @@
 
 import os
 
-from .common import ALGORITHMS, SHAPES, TARGETS, PerElement
+from .common import ALGORITHMS, DTYPES, SHAPES, TARGETS, PerElement
 
 
 class Function(PerElement):
@@ -18,7 +18,7 @@ class Function(PerElement):
 
 class Softmax(Function):
     name = "softmax"
-    params = [TARGETS, ALGORITHMS, ["float32", "float64", "float16"], list(SHAPES)]
+    params = [TARGETS, ALGORITHMS, DTYPES, list(SHAPES)]
 
     def time_softmax(self, *parameters):
         self.run()

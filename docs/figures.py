@@ -33,7 +33,7 @@ def main() -> None:
 
 def extexp(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mantissas and exponents of e^x, from the build that is active."""
-    m, n = twopass.active_target().module.extexp(x)
+    m, n = twopass.active_target().probe.extexp(x)
     exact = np.exp(x.astype(np.longdouble))
     np.testing.assert_allclose(np.ldexp(m.astype(np.longdouble), n.astype(int)), exact, rtol=3e-7)
     return m, n

@@ -18,20 +18,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from twopass import functions
 from twopass.bench.exact import HARD, Exact, bound, exact, finite_cast, spike
 from twopass.bench.exact import SEGMENT as SEGMENT
 from twopass.bench.exact import normal as normal
+from twopass.functions import DTYPES as DTYPES
 
-FUNCTIONS = ("softmax", "log_softmax", "logsumexp")
-ALGORITHMS = (
-    "three_pass_recompute",
-    "three_pass_reload",
-    "two_pass",
-    "two_pass_reload",
-    "online",
-    "auto",
-)
-DTYPES = ("float16", "float32", "float64")
+FUNCTIONS = functions.NAMES
+ELEMENTWISE = tuple(row.name for row in functions.TABLE if not row.reduces)
+REDUCING = tuple(row.name for row in functions.TABLE if row.reduces)
+ALGORITHMS = (*functions.ALGORITHMS, "auto")
 FMA_TARGETS = ("skylake_x", "broadwell", "zen2", "neon")
 
 # ---- Bounds -------------------------------------------------------------------------------------

@@ -17,11 +17,11 @@ from twopass.bench.portability import portability
 from twopass.bench.record import Record, write, write_json
 from twopass.bench.run import AUTO, LIMIT, Measured, limit, run
 from twopass.bench.timing import Contender, Result, race
+from twopass.functions import ALGORITHMS
 
 # matplotlib writes its font cache without an encoding, at its first import on a machine.
 pytestmark = pytest.mark.filterwarnings("ignore::EncodingWarning:matplotlib.font_manager")
 
-ALGORITHMS = ("three_pass_recompute", "three_pass_reload", "two_pass", "two_pass_reload", "online")
 CPU = Cpu("x86_64", "GenuineIntel", 6, 85, "Invented CPU", frozenset({"avx2", "fma"}))
 
 
@@ -44,13 +44,11 @@ class Clock:
 
 
 class FakeTarget:
-    """Has the face of a target and of its module; fills `out` with the number of calls."""
-
-    ALGORITHMS = ALGORITHMS
+    """Has the face of a target and of its probe; remembers the calls."""
 
     def __init__(self, name):
         self.name = name
-        self.module = self
+        self.probe = self
         self.calls = []
 
     def softmax(self, x, axis, *, out, algorithm="auto"):
@@ -263,7 +261,7 @@ def test_limit_moves_the_bytes_of_the_case(case, calls):
 def test_run_on_a_real_target(target, case):
     (item,) = run([case], [target], [], rounds=2, budget=0)
     assert item.targets == [target.name]
-    assert item.algorithms(target.name) == [AUTO, *target.module.ALGORITHMS]
+    assert item.algorithms(target.name) == [AUTO, *ALGORITHMS]
     assert all(item.ns(result.name, result.group) > 0 for result in item.results)
 
 

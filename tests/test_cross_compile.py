@@ -17,7 +17,9 @@ import pytest
 
 from twopass._targets import AVX2, AVX512
 
-KERNELS = Path(__file__).parents[1] / "src" / "twopass" / "kernels"
+SOURCES = Path(__file__).parents[1] / "src"
+KERNELS = SOURCES / "twopass" / "kernels"
+UNITS = ("face", "probe")  # what becomes a module of each target
 ARM = "aarch64-linux-gnu-g++"
 GNU = ("-std=c++17", "-ffp-contract=off", "-fno-math-errno")
 # The mode alone would choose Windows, whose headers are not to be had.
@@ -40,6 +42,7 @@ linux = pytest.mark.skipif(
     reason="needs the headers of Linux on x86-64",
 )
 each_header = pytest.mark.parametrize("header", HEADERS)
+each_unit = pytest.mark.parametrize("unit", UNITS)
 
 
 def needs(compiler: str):
@@ -51,8 +54,10 @@ def generated(tmp_path_factory) -> Path:
     """The C++ that Cython makes of the kernels, and a file that is nothing but their vectors."""
     pytest.importorskip("Cython")
     folder = tmp_path_factory.mktemp("generated")
-    cython = [sys.executable, "-m", "cython", "-3", "--cplus", "--module-name", "twopass._target"]
-    run(*cython, KERNELS / "kernels.pyx", "-o", folder / "kernels.cpp")
+    cython = [sys.executable, "-m", "cython", "-3", "--cplus", "-I", SOURCES]
+    for unit in UNITS:
+        name = ("--module-name", f"twopass.{unit}")
+        run(*cython, *name, KERNELS / f"{unit}.pyx", "-o", folder / f"{unit}.cpp")
     (folder / "vectors.cpp").write_text('#include "vec.hpp"\n')
     return folder
 
@@ -72,11 +77,12 @@ def isa(header: str) -> list[str]:
 
 
 @needs(ARM)
-def test_neon_kernels_are_vector_code_with_fused_multiply_add(generated):
+@each_unit
+def test_neon_kernels_are_vector_code_with_fused_multiply_add(generated, unit):
     """This machine's Python headers are near enough."""
-    task = ("-O3", "-fPIC", "-c", "kernels.cpp", "-o", "neon.o")
+    task = ("-O3", "-fPIC", "-c", f"{unit}.cpp", "-o", f"{unit}.o")
     run(ARM, *GNU, *chosen("neon.hpp"), *PYTHON, *task, cwd=generated)
-    code = run("aarch64-linux-gnu-objdump", "--disassemble", generated / "neon.o")
+    code = run("aarch64-linux-gnu-objdump", "--disassemble", generated / f"{unit}.o")
     for lanes in ("4s", "2d"):
         assert re.search(rf"fmla\tv\d+\.{lanes}", code)
 
@@ -84,16 +90,18 @@ def test_neon_kernels_are_vector_code_with_fused_multiply_add(generated):
 @linux
 @needs("clang++")
 @each_header
-def test_clang_takes_the_kernels(generated, header):
-    task = ("-fsyntax-only", "kernels.cpp")
+@each_unit
+def test_clang_takes_the_kernels(generated, unit, header):
+    task = ("-fsyntax-only", f"{unit}.cpp")
     run("clang++", *GNU, *isa(header), *chosen(header), *PYTHON, *task, cwd=generated)
 
 
 @linux
 @needs("clang")
 @each_header
-def test_clang_takes_the_kernels_by_the_flags_of_msvc(generated, header):
-    task = ("/Zs", "kernels.cpp")
+@each_unit
+def test_clang_takes_the_kernels_by_the_flags_of_msvc(generated, unit, header):
+    task = ("/Zs", f"{unit}.cpp")
     arch = HEADERS[header][1]
     run("clang", *MSVC, *arch, *chosen(header), *PYTHON, *task, cwd=generated)
 

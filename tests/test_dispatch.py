@@ -10,7 +10,7 @@ from child import RUNNABLE, UNSUPPORTED, binary, copy_package, last_line, output
 from cpus import BROADWELL, NEHALEM, ROME, SKYLAKE_WITHOUT_AVX512, SKYLAKE_X, ZMM_STATE
 
 import twopass
-from twopass import _cpu, _targets
+from twopass import _cpu, _targets, functions
 from twopass._detect import FEATURES, Cpu, decode, decode_arm, detect
 from twopass._targets import AVX2, AVX512, NAMES, TABLE, choose
 
@@ -175,19 +175,19 @@ def test_the_active_target_runs():
 
 def test_a_target_runs_its_own_build(target):
     assert target.module is sys.modules[f"twopass._{target.name}"]
-    for function in _targets.FUNCTIONS:
+    for function in functions.NAMES:
         assert getattr(target, function) is getattr(target.module, function)
     assert target.softmax([0.0, 0.0]).tolist() == [0.5, 0.5]
     assert repr(target) == f"<twopass target {target.name}: runs here>"
 
 
 @pytest.mark.parametrize("name", UNSUPPORTED)
-@pytest.mark.parametrize("attribute", ["module", *_targets.FUNCTIONS])
+@pytest.mark.parametrize("attribute", ["module", "probe", *functions.NAMES])
 def test_an_unsupported_target_refuses(name, attribute):
     target = twopass.targets()[name]
     with pytest.raises(RuntimeError, match=f"target {name} cannot run here: .*(lacks|is for)"):
         getattr(target, attribute)
-    assert f"twopass._{name}" not in sys.modules
+    assert not {f"twopass._{name}", f"twopass.bench._probe_{name}"} & set(sys.modules)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -203,7 +203,7 @@ def test_targets_cannot_be_changed():
         twopass.active_target().mine = 1
 
 
-@pytest.mark.parametrize("function", _targets.FUNCTIONS)
+@pytest.mark.parametrize("function", functions.NAMES)
 def test_a_pickled_function_names_no_target(function):
     """It may be unpickled on a CPU that lacks this one's instructions."""
     data = pickle.dumps(getattr(twopass, function))
@@ -227,7 +227,7 @@ for data in {pickled}:
 
 
 @pytest.mark.skipif(len(RUNNABLE) < 3, reason="needs three targets that run here")
-@pytest.mark.parametrize("function", _targets.FUNCTIONS)
+@pytest.mark.parametrize("function", functions.NAMES)
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_functions_of_a_target_are_pickled_by_its_name(name, function):
     """And twopass's own, beside them, are those of the process that unpickles them."""

@@ -50,3 +50,9 @@ def test_a_frozen_program(name, frozen: Path):
     )
     assert done.stderr == ""
     assert done.stdout.strip() == f"{name} {twopass.__version__} {[0.25] * 4}"
+
+
+def test_a_frozen_program_carries_no_probe(frozen: Path):
+    compiled = [file.name.partition(".")[0] for file in frozen.parent.rglob("_*")]
+    assert {f"_{name}" for name in RUNNABLE} <= set(compiled)
+    assert not [name for name in compiled if "probe" in name]

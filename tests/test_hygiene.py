@@ -17,6 +17,7 @@ from child import TARGETS
 from twopass import _cpu
 
 COMPILED = [target.name for target in TARGETS if target.compiled]
+KERNELS = [f"{start}_{name}" for name in COMPILED for start in ("", "bench._probe")]
 REGISTERS = {"skylake_x": "%zmm", "broadwell": "%ymm", "zen2": "%ymm", "generic": "%xmm"}
 
 pytestmark = [
@@ -26,8 +27,8 @@ pytestmark = [
 ]
 
 
-def binary(name: str) -> Path:
-    return Path(find_spec(f"twopass._{name}").origin)
+def binary(module: str) -> Path:
+    return Path(find_spec(f"twopass.{module}").origin)
 
 
 def objdump(*arguments: object) -> str:
@@ -35,11 +36,12 @@ def objdump(*arguments: object) -> str:
     return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
 
 
-@pytest.mark.parametrize("name", COMPILED)
-def test_a_target_uses_its_registers(name):
+@pytest.mark.parametrize("module", KERNELS)
+def test_a_target_uses_its_registers(module):
     """A vector header that falls back to the baseline would be slow, right and unnoticed."""
-    packed = re.compile(rf"\tv?(fmadd\w+|mul|add)p[sd] .*{REGISTERS[name]}\d")
-    assert len(packed.findall(objdump("--disassemble", binary(name)))) > 100
+    register = next(r for name, r in REGISTERS.items() if module.endswith(f"_{name}"))
+    packed = re.compile(rf"\tv?(fmadd\w+|mul|add)p[sd] .*{register}\d")
+    assert len(packed.findall(objdump("--disassemble", binary(module)))) > 100
 
 
 def constructors(file: Path) -> list[str]:
@@ -56,9 +58,9 @@ def code_at(start: int, file: Path) -> str:
     return objdump("--disassemble", *range_, file).partition("\tret")[0]
 
 
-@pytest.mark.parametrize("name", ["cpu", *COMPILED])
-def test_loading_a_module_leaves_the_floating_point_mode_alone(name):
-    assert not any("ldmxcsr" in code for code in constructors(binary(name)))
+@pytest.mark.parametrize("module", ["_cpu", *KERNELS])
+def test_loading_a_module_leaves_the_floating_point_mode_alone(module):
+    assert not any("ldmxcsr" in code for code in constructors(binary(module)))
 
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")

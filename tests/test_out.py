@@ -6,6 +6,7 @@ from numpy.lib.stride_tricks import as_strided
 from oracle import (
     ALGORITHMS,
     DTYPES,
+    ELEMENTWISE,
     FUNCTIONS,
     assert_accurate,
     assert_same_bits,
@@ -14,8 +15,6 @@ from oracle import (
     hard,
 )
 
-SOFTMAXES = FUNCTIONS[:2]
-
 
 def scores(dtype, *shape):
     return hard("normal_3", int(np.prod(shape)), dtype).reshape(shape).copy()
@@ -23,7 +22,7 @@ def scores(dtype, *shape):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("function", SOFTMAXES)
+@pytest.mark.parametrize("function", ELEMENTWISE)
 @pytest.mark.parametrize(
     "shape, axis",
     [((9,), 0), ((1000,), 0), ((40, 50), 1), ((40, 50), 0), ((70_001,), None)],
@@ -84,7 +83,7 @@ STRIDED = {
 @pytest.mark.parametrize("axis", (0, 1, None))
 def test_strided(target, dtype, layout, axis):
     x = scores(dtype, 30, 41)
-    for function in SOFTMAXES:
+    for function in ELEMENTWISE:
         out = STRIDED[layout](x.shape, dtype)
         assert call(target, function, x, axis, out=out) is out
         assert_same_bits(np.ascontiguousarray(out), call(target, function, x, axis))
@@ -111,7 +110,7 @@ OVERLAPS = {
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("function", SOFTMAXES)
+@pytest.mark.parametrize("function", ELEMENTWISE)
 @pytest.mark.parametrize("overlap", OVERLAPS)
 def test_partly_overlapping_the_input(target, function, dtype, overlap, algorithm):
     """Either as if the input had been copied first, or an error that leaves all as it was."""
@@ -160,7 +159,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("function", SOFTMAXES)
+@pytest.mark.parametrize("function", ELEMENTWISE)
 @pytest.mark.parametrize("axis", (0, 1, None))
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_out(target, function, axis, wrong):
@@ -195,7 +194,7 @@ SUBCLASSES = {
 def test_subclasses_of_arrays(target, kind, axis, dtype, tmp_path):
     """As NumPy's ufuncs have it: written to as arrays, and returned as what they are."""
     x = scores("float64", 30, 41).astype(dtype)
-    for function in SOFTMAXES:
+    for function in ELEMENTWISE:
         out = SUBCLASSES[kind](tmp_path, x.shape, dtype)
         assert call(target, function, x, axis, out=out) is out
         np.testing.assert_array_equal(np.array(out), call(target, function, x, axis))
@@ -236,7 +235,7 @@ def test_subclasses_are_checked_as_arrays_are(target, tmp_path):
         (np.memmap(tmp_path / "out", np.int32, "r+", shape=(4, 6)), "dtype"),
         (as_strided(np.zeros(6, np.float32).view(Own), (4, 6), (0, 4), subok=True), "memory"),
     ):
-        for function in SOFTMAXES:
+        for function in ELEMENTWISE:
             with pytest.raises(ValueError, match=f"out .*{said}"):
                 call(target, function, x, out=out)
             assert not out.any()
@@ -264,7 +263,7 @@ def test_wrong_logsumexp_out(target, shape, error):
     "options", ({"axis": 9}, {"axis": (0, 0)}, {"algorithm": "nonsense"}), ids=str
 )
 def test_other_errors_leave_out_alone(target, options):
-    for function in SOFTMAXES:
+    for function in ELEMENTWISE:
         out = np.full((4, 6), 7.0)
         with pytest.raises(ValueError):
             getattr(target, function)(scores("float64", 4, 6), **options, out=out)

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from html import unescape
 from html.parser import HTMLParser
 from importlib.util import find_spec
@@ -18,9 +19,9 @@ from twopass import _cli, _targets
 from twopass._detect import Cpu
 from twopass.bench import UsageError
 from twopass.bench.cases import Case, Ki, Mi
-from twopass.bench.exact import NORMAL_ULPS
 from twopass.bench.run import AUTO, LIMIT, Measured
 from twopass.bench.timing import Result
+from twopass.functions import ALGORITHMS, NAMES, PROBABILITY
 
 pytestmark = [
     # matplotlib writes its font cache without an encoding, at its first import on a machine.
@@ -31,7 +32,6 @@ pytestmark = [
 ]
 
 CPU = Cpu("x86_64", "GenuineIntel", 6, 85, "Invented <CPU>", l1d=1 << 15, l2=Mi, llc=32 * Mi)
-ALGORITHMS = ("three_pass_recompute", "three_pass_reload", "two_pass", "two_pass_reload", "online")
 TIMES = {  # ns per element, out of cache on one thread; in cache reload and auto are faster
     "three_pass_recompute": 0.5,
     "three_pass_reload": 0.6,
@@ -225,30 +225,39 @@ def test_each_pass_moves_what_its_algorithm_does():
 
 
 def test_a_cache_is_believed_in_for_a_while(target, monkeypatch):
-    """Afterwards the module is configured as it was when it was loaded."""
+    """Afterwards module and probe are configured as they were when they were loaded."""
     from twopass.bench.run import believing
 
     calls = []
 
-    def configure(**options):
-        calls.append(options)
+    def configure(part, **options):
+        calls.append((part, options))
 
-    functions = {name: (lambda: None) for name in _targets.FUNCTIONS}
-    fake = SimpleNamespace(name=target.name, configure=configure, **functions)
-    fake.module = fake
-    monkeypatch.setattr(_targets, "import_module", lambda name: fake)
+    functions = {name: (lambda: None) for name in NAMES}
+    parts = {
+        part: SimpleNamespace(configure=partial(configure, part), **functions)
+        for part in ("module", "probe")
+    }
+    files = {
+        f"twopass._{target.name}": parts["module"],
+        f"twopass.bench._probe_{target.name}": parts["probe"],
+    }
+    monkeypatch.setattr(_targets, "import_module", files.__getitem__)
     _targets.load.__wrapped__(target.name)
+    _targets.load_probe.__wrapped__(target.name)
+    fake = SimpleNamespace(name=target.name, **parts)
     with pytest.raises(KeyboardInterrupt), believing(fake, 1 << 40):
         raise KeyboardInterrupt
-    loaded, during, after = calls
-    assert after == loaded
-    assert during == loaded | {"llc": 1 << 40}
+    for part in parts:
+        loaded, during, after = (options for name, options in calls if name == part)
+        assert after == loaded
+        assert during == loaded | {"llc": 1 << 40}
 
 
 def test_crowd_of_single_passes(target):
     from twopass.bench.paper.passes import PASS_NAMES, PASSES, PASSES_OF, STREAM
 
-    assert set(PASS_NAMES) == set(target.module.PASSES)
+    assert set(PASS_NAMES) == set(target.probe.PASSES)
     case = Case("softmax", (Ki,))
     entries = PASSES.enlist(case, [target], [], *case.arrays(), None)
     assert {e.name for e in entries} == {*PASS_NAMES, *PASSES_OF, *STREAM, LIMIT}
@@ -272,8 +281,8 @@ def test_accuracies_keep_the_promise(target):
 
     told = []
     found = list(accuracies(1000, [target], ["no such peer"], lambda *args: told.append(args)))
-    assert [row.name for row in found] == list(target.module.ALGORITHMS)
-    assert all(0 < row.ulp <= NORMAL_ULPS for row in found)
+    assert [row.name for row in found] == list(ALGORITHMS)
+    assert all(0 < row.ulp <= PROBABILITY.ulps for row in found)
     assert [name for name, _ in told] == ["no such peer"]
 
 

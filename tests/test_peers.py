@@ -11,19 +11,19 @@ import test_bench
 import test_paper
 from child import output
 
-from twopass._targets import FUNCTIONS
 from twopass.bench import peer as peer_module
 from twopass.bench import peers
-from twopass.bench.cases import DTYPES, Case
+from twopass.bench.cases import Case
 from twopass.bench.peer import Peer
 from twopass.bench.run import AUTO, Measured, contenders
 from twopass.bench.timing import Result
+from twopass.functions import DTYPES, NAMES
 
 pytestmark = test_bench.pytestmark
 
 
 @pytest.mark.parametrize("name", peers.PEERS)
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", NAMES)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("shape", "axis"), [((300,), 0), ((7, 40), 1), ((40, 7), 0)])
 def test_peer_computes_the_function(name, function, dtype, shape, axis):
@@ -44,11 +44,11 @@ def test_peer_computes_the_function(name, function, dtype, shape, axis):
 @pytest.mark.parametrize("name", ["scipy", "torch", "onnxruntime"])
 def test_peers_that_offer_everything(name):
     """One that stopped to offer something would only be skipped elsewhere."""
-    assert all(peers.PEERS[name].offers(*pair) for pair in product(FUNCTIONS, DTYPES))
+    assert all(peers.PEERS[name].offers(*pair) for pair in product(NAMES, DTYPES))
 
 
 def test_openvino_offers_half_of_it():
-    offered = [pair for pair in product(FUNCTIONS, DTYPES) if peers.PEERS["openvino"].offers(*pair)]
+    offered = [pair for pair in product(NAMES, DTYPES) if peers.PEERS["openvino"].offers(*pair)]
     assert offered == [*product(("softmax", "log_softmax"), ("float16", "float32"))]
 
 

@@ -1,4 +1,4 @@
-"""The compiled modules against the protocols in _targets.py, the one place that states their signatures."""
+"""The compiled modules against the protocols in _targets.py, which alone state their signatures."""
 
 import inspect
 
@@ -17,12 +17,21 @@ def parameters(function):
 
 
 def members(protocol):
-    annotated = {name: getattr(_targets, str(kind), None) for name, kind in inspect.get_annotations(protocol).items()}
-    methods = {name: value for name, value in vars(protocol).items() if inspect.isfunction(value) and name[0] != "_"}
+    annotated = {
+        name: getattr(_targets, str(kind), None)
+        for name, kind in inspect.get_annotations(protocol).items()
+    }
+    methods = {
+        name: value
+        for name, value in vars(protocol).items()
+        if inspect.isfunction(value) and name[0] != "_"
+    }
     return annotated | methods
 
 
-@pytest.mark.parametrize("protocol, part", ((_targets.Kernels, "module"), (_targets.Probe, "probe")))
+@pytest.mark.parametrize(
+    "protocol, part", ((_targets.Kernels, "module"), (_targets.Probe, "probe"))
+)
 def test_modules_keep_to_their_protocol(target, protocol, part):
     module = getattr(target, part)
     for name, wanted in members(protocol).items():
@@ -34,8 +43,12 @@ def test_modules_keep_to_their_protocol(target, protocol, part):
             assert parameters(found) == parameters(call), name
 
 
-@pytest.mark.parametrize("protocol, part", ((_targets.Kernels, "module"), (_targets.Probe, "probe")))
+@pytest.mark.parametrize(
+    "protocol, part", ((_targets.Kernels, "module"), (_targets.Probe, "probe"))
+)
 def test_protocols_leave_nothing_out(target, protocol, part):
     module = getattr(target, part)
-    public = {name for name, value in vars(module).items() if inspect.isroutine(value) and name[0] != "_"}
+    public = {
+        name for name, value in vars(module).items() if inspect.isroutine(value) and name[0] != "_"
+    }
     assert public == {name for name, wanted in members(protocol).items() if wanted is not None}

@@ -9,7 +9,9 @@ from numpy.lib.stride_tricks import as_strided
 from oracle import (
     ALGORITHMS,
     DTYPES,
+    ELEMENTWISE,
     FUNCTIONS,
+    REDUCING,
     Guarded,
     assert_accurate,
     assert_same_bits,
@@ -49,11 +51,11 @@ def test_every_length(target, function, dtype):
         got = np.full_like(want.hi, np.nan if function == "softmax" else -np.inf)
         for n in LENGTHS:
             result = call(target, function, scores(n, dtype), algorithm=algorithm)
-            if function == "logsumexp":
+            if function in REDUCING:
                 got[n] = result
             else:
                 got[n, :n], got[n, n:] = result, want.hi[n, n:]
-        if function != "logsumexp":
+        if function in ELEMENTWISE:
             got[0] = want.hi[0]
         assert_accurate(function, square, got, want=want)
 
@@ -68,7 +70,7 @@ def test_every_length_and_alignment(target, function, dtype, algorithm):
         for i, offset in enumerate(OFFSETS):
             x, _ = aligned(n, dtype, offset)
             x[:] = scores(n, dtype)
-            if function == "logsumexp":
+            if function in REDUCING:
                 assert_same_bits(call(target, function, x, algorithm=algorithm), want, f"n={n}")
                 continue
             out, around = aligned(n, dtype, OFFSETS[-i])
@@ -91,7 +93,7 @@ def test_guard_pages(target, function, dtype):
             for at_end in (False, True):
                 x, out = source.place(n, dtype, at_end), result.place(n, dtype, at_end)
                 x[:] = scores(n, dtype)
-                options = {} if function == "logsumexp" else {"out": out}
+                options = {} if function in REDUCING else {"out": out}
                 for algorithm in ALGORITHMS:
                     got = call(target, function, x, algorithm=algorithm, threads=1, **options)
                     assert np.allclose(got, want, rtol=1e-2), f"n={n} {algorithm}"
@@ -118,7 +120,7 @@ def test_guard_pages_of_matrices(target, function, dtype):
                 x[...] = hard("normal_3", height * width, dtype).reshape(height, width)
                 for view, axis in itertools.product(VIEWS, (0, 1, None)):
                     xs, outs = view(x), view(out)
-                    options = {} if function == "logsumexp" else {"out": outs}
+                    options = {} if function in REDUCING else {"out": outs}
                     want = call(target, function, xs.copy(), axis)
                     for algorithm in ALGORITHMS:
                         options |= {"algorithm": algorithm, "threads": 1}

@@ -27,17 +27,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--step", type=int, default=1, help="take every STEP-th value only")
     step = parser.parse_args().step
-    modules = {t.name: t.module for t in twopass.targets().values() if not t.obstacle}
-    worst = {(name, limit): (0.0, 0.0) for name in modules for limit in LIMITS}
-    relative = dict.fromkeys(modules, 0.0)
+    probes = {t.name: t.probe for t in twopass.targets().values() if not t.obstacle}
+    worst = {(name, limit): (0.0, 0.0) for name in probes for limit in LIMITS}
+    relative = dict.fromkeys(probes, 0.0)
     count = 0
     for limit, x in values(step):
         count += x.size
         known: list[tuple[np.ndarray, np.ndarray, tuple[float, float, float]]] = []
-        for name, module in modules.items():
+        for name, probe in probes.items():
             if name == "generic" and limit > LIMITS[1]:
                 continue  # it shifts such rows by their maximum
-            m, n = module.extexp(x)
+            m, n = probe.extexp(x)
             found = next(
                 (e for p, q, e in known if np.array_equal(p, m) and np.array_equal(q, n)), None
             )
@@ -49,7 +49,7 @@ def main() -> None:
     print(f"{count:,} values, every {step}. of those with |x| <= {LIMITS[-1]:g}\n")
     print("| target |" + "".join(f" abs(x) <= {limit:g} |" for limit in LIMITS) + " relative |")
     print("|---|" + "---|" * (len(LIMITS) + 1))
-    for name in modules:
+    for name in probes:
         cells = [max(worst[name, low] for low in LIMITS[: i + 1]) for i in range(len(LIMITS))]
         shown = cells[:2] if name == "generic" else cells
         texts = [f"{error:.4f} ULP at {x!r}" for error, x in shown] + ["-"] * (3 - len(shown))

@@ -48,7 +48,7 @@ def elementwise(
     dtype = _reference.result_dtype(x.dtype)
     target = _checked(out, x.shape, dtype)
     if not _has_kernel(dtype):
-        return _deliver(getattr(_reference, TABLE[function].name)(x, axes), target, out)
+        return _deliver(getattr(_reference, TABLE[function].oracle)(x, axes), target, out)
     aliased = target is not None and _same_memory(x, target)
     source = _prepare(x, dtype)
     if target is not None and not aliased and np.may_share_memory(source, target):

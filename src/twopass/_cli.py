@@ -17,8 +17,9 @@ from typing import NoReturn
 
 import twopass
 from twopass._detect import Cpu, detect
-from twopass._targets import FUNCTIONS, Target, active, targets
+from twopass._targets import Target, active, targets
 from twopass.bench import UsageError
+from twopass.functions import NAMES
 
 EXTRA = ("matplotlib", "rich", "scipy", "threadpoolctl")  # pip install 'twopass[bench]'
 CHART = Path("twopass-bench.png")
@@ -71,8 +72,8 @@ def _parser() -> _Parser:
         "--target", nargs="+", metavar="T", help="measure these targets only (default: all)"
     )
     bench.add_argument(
-        "--function", choices=FUNCTIONS, default=FUNCTIONS[0], metavar="F",
-        help=f"one of {', '.join(FUNCTIONS)} (default: %(default)s)",
+        "--function", choices=NAMES, default=NAMES[0], metavar="F",
+        help=f"one of {', '.join(NAMES)} (default: %(default)s)",
     )  # fmt: skip
     bench.add_argument("--json", type=Path, metavar="FILE", help="write every round to FILE")
     bench.add_argument(

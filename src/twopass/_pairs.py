@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twopass import _api, _reference, _targets
-from twopass.functions import TABLE
+from twopass.functions import EXPONENTIALS, TABLE
 
 Array = npt.NDArray[Any]
 
@@ -38,7 +38,10 @@ DIGITS, DIGIT_BITS = 4, 32
 # what there is instead: NaN, +inf, or -inf where there is no term at all.
 STATE = np.dtype([("digits", "i8", (DIGITS,)), ("exponent", "i8"), ("shift", "f8")])
 NO_TERM = np.array(((0,) * DIGITS, -(1 << 62), -np.inf), STATE)
-FUNCTIONS = {row.name: row.number for row in TABLE if not row.reduces}
+# What can follow from a sum of exponentials, for each element.
+FUNCTIONS = {
+    row.name: row.number for row in TABLE if row.reduction == EXPONENTIALS and not row.reduces
+}
 DIGIT_MASK = (1 << DIGIT_BITS) - 1
 ROOM = 2.0**62  # for the digits of a sum
 OUT_OF_SIGHT = 2.0**50  # shifts that differ by more: the smaller sum is nothing beside the larger

@@ -1,15 +1,36 @@
 """THE table of functions: what the rest of the package, the tests and the benchmarks know of them.
 
 A function is a row here, a file in kernels/functions and its lines in kernels/rules.pxd and
-kernels/table.pxi. Its number is its place in this table, which the kernels share.
+kernels/table.pxi. Its number is its place in this table, which the kernels share. This file needs
+nothing but the standard library: the performance history reads it beside packages that have none.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+# In the order of kernels/algorithms.pxd and kernels/table.pxi.
 ALGORITHMS = ("three_pass_recompute", "three_pass_reload", "two_pass", "two_pass_reload", "online")
 DTYPES = ("float16", "float32", "float64")  # with kernels; the others take _reference.py
+
+EXPONENTIALS = "exponentials"
+
+HALF_ULPS = 1  # a float16 is what float32 gives, rounded once
+
+
+class Bound(NamedTuple):
+    """The largest error of a result y: counted in ULP and quanta, or in eps."""
+
+    ulps: int = 0  # units in the last place of y,
+    quanta: int = 0  # or, where y is subnormal, of the smallest number;
+    eps: int = 0  # else of eps * max(1, abs(y))
+
+
+# Where 6 ULP come from: an exponential is within 0.95 eps of the exact one (tools/exp_core.py, any
+# float32), the sum as well, and rounding its reciprocal adds half an eps. An eps is up to two ULP;
+# the product rounds by half of one. That makes 5.3; the worst that a search found is 4.8.
+PROBABILITY = Bound(ulps=6, quanta=3)
+LOGARITHM = Bound(eps=2)
 
 
 class Function(NamedTuple):
@@ -18,6 +39,9 @@ class Function(NamedTuple):
     name: str
     reduction: str  # what pass 1 sums up
     reduces: bool  # to one number a row; else it rewrites the row
+    bound: Bound
+    oracle: str  # what it is compared with: a function of _reference.py and bench/multiprecision.py
+    onnx: str  # the operator that does the same
 
     @property
     def number(self) -> int:
@@ -26,8 +50,9 @@ class Function(NamedTuple):
 
 
 TABLE = (
-    Function("softmax", "exponentials", reduces=False),
-    Function("log_softmax", "exponentials", reduces=False),
-    Function("logsumexp", "exponentials", reduces=True),
+    Function("softmax", EXPONENTIALS, False, PROBABILITY, "softmax", "Softmax"),
+    Function("log_softmax", EXPONENTIALS, False, LOGARITHM, "log_softmax", "LogSoftmax"),
+    Function("logsumexp", EXPONENTIALS, True, LOGARITHM, "logsumexp", "ReduceLogSumExp"),
 )
-NAMES = tuple(function.name for function in TABLE)
+BY_NAME = {function.name: function for function in TABLE}
+NAMES = tuple(BY_NAME)

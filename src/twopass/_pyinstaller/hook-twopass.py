@@ -1,4 +1,7 @@
-"""PyInstaller's hook: the targets, which are imported by computed names, and the version."""
+"""PyInstaller's hook: the targets, which are imported by computed names, and the version.
+
+No program needs their probes, which stay behind.
+"""
 
 from PyInstaller.utils.hooks import copy_metadata
 

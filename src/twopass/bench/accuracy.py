@@ -10,28 +10,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twopass._targets import FUNCTIONS
 from twopass.bench import UsageError, peers
-from twopass.bench.cases import DTYPES, Case
-from twopass.bench.exact import (
-    HALF_ULPS,
-    HARD,
-    LOG_EPS,
-    NORMAL_ULPS,
-    SUBNORMAL_QUANTA,
-    WIDE,
-    Array,
-    Exact,
-    bound,
-    exact,
-    finite_cast,
-)
+from twopass.bench.cases import Case
+from twopass.bench.exact import HARD, WIDE, Array, Exact, bound, exact, finite_cast
+from twopass.functions import ALGORITHMS, BY_NAME, DTYPES, HALF_ULPS, NAMES
 
 SHORT, LONG, LONGEST = (1000, 70_001), 1_000_000, 10_000_000
 SUMS = ("zero_and_-17.3", "equal", "normal_3", "uniform_1000")  # where length is the hard part
 
-NORMAL, SUBNORMAL, LOG = "ULP", "quanta, subnormal", "eps max(1, |y|)"
-PROMISED = {NORMAL: NORMAL_ULPS, SUBNORMAL: SUBNORMAL_QUANTA, LOG: LOG_EPS}
+# What errors are counted in, in the order of the fields of a Bound.
+UNITS = NORMAL, SUBNORMAL, LOG = ("ULP", "quanta, subnormal", "eps max(1, |y|)")
 
 
 class Kind(NamedTuple):
@@ -62,7 +50,7 @@ def accuracy(
     names = [target.name for target in targets]
     table: Table = {name: {} for name in [*names, *(peers.installed() if with_peers else [])]}
     for name, x in _inputs(quick):
-        for function in FUNCTIONS:
+        for function in NAMES:
             _measure(table, targets, function, f"{name}, {x.size:,}", x)
     print(*by_kind(table), "", *by_input(table, Kind("softmax", "float32", NORMAL)), sep="\n")
     if json_path:
@@ -118,8 +106,8 @@ def _errors(function: str, want: Exact, got: Array) -> dict[Kind, Worst]:
     ulps, limit = np.atleast_1d(want.ulps(got)), np.atleast_1d(bound(function, want.hi))
     ulps = np.where(np.isnan(ulps), np.inf, ulps)
     share = np.where(ulps == 0, 0, ulps / limit)
-    dtype = want.hi.dtype
-    if function != "softmax":
+    dtype, eps = want.hi.dtype, BY_NAME[function].bound.eps
+    if eps:
         unit = LOG if dtype != np.float16 else NORMAL
         parts = {unit: np.ones(ulps.shape, bool)}
     else:
@@ -129,7 +117,7 @@ def _errors(function: str, want: Exact, got: Array) -> dict[Kind, Worst]:
     for unit, part in parts.items():
         if part.any():
             i = int(np.where(part, share, -1).argmax())
-            error = share[i] * LOG_EPS if unit == LOG else ulps[i]
+            error = share[i] * eps if unit == LOG else ulps[i]
             found[Kind(function, dtype.name, unit)] = Worst(float(share[i]), float(error))
     return found
 
@@ -138,7 +126,7 @@ def by_kind(table: Table) -> Iterator[str]:
     """Return the largest errors of each kind over all inputs, as a table in Markdown."""
     kinds = sorted(
         {kind for row in table.values() for kind, _ in row},
-        key=lambda kind: (FUNCTIONS.index(kind.function), DTYPES.index(kind.dtype), kind.unit),
+        key=lambda kind: (NAMES.index(kind.function), DTYPES.index(kind.dtype), kind.unit),
     )
     yield from _head(table, "largest error", "unit", "promised")
     for kind in kinds:
@@ -167,9 +155,10 @@ def _line(*cells: str) -> str:
 
 
 def _promise(kind: Kind) -> str:
+    promised = BY_NAME[kind.function].bound
     if kind.dtype == "float16":
-        return f"{HALF_ULPS}" if kind.function == "softmax" else f"{HALF_ULPS}, more next to 0"
-    return f"{PROMISED[kind.unit]}"
+        return f"{HALF_ULPS}, more next to 0" if promised.eps else f"{HALF_ULPS}"
+    return f"{promised[UNITS.index(kind.unit)]}"
 
 
 def _cell(worst: Worst | None) -> str:

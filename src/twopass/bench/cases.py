@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twopass.functions import BY_NAME
+
 Ki, Mi = 1 << 10, 1 << 20
 ROWS = tuple(4**k for k in range(3, 14))  # 64 .. 64 Mi
 QUICK_ROWS = (64, 4 * Ki, 64 * Ki, Mi, 16 * Mi)
 BATCHES = ((16384, 64), (4096, 1000), (256, 32000))
 COLUMNS = ((1000, 4096), (4096, 64))  # reduced over axis 0
-DTYPES = ("float16", "float32", "float64")
-REDUCTIONS = frozenset({"logsumexp"})  # one value a row; the other functions keep the shape
 
 # The slowest peer holds the input and up to four arrays of its own beside our output.
 ARRAYS_IN_MEMORY = 6
@@ -28,7 +28,7 @@ class Case:
     Parameters
     ----------
     function : str
-        ``"softmax"``, ``"log_softmax"`` or ``"logsumexp"``.
+        A name of `twopass.functions.TABLE`.
     shape : tuple of int
         Shape of the input.
     axis : int
@@ -58,7 +58,7 @@ class Case:
     @property
     def reduces(self) -> bool:
         """Whether the output has one value a row."""
-        return self.function in REDUCTIONS
+        return BY_NAME[self.function].reduces
 
     @property
     def is_row(self) -> bool:

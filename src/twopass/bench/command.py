@@ -17,6 +17,7 @@ from twopass.bench.plot import formats, save_chart
 from twopass.bench.record import Record, write_json
 from twopass.bench.report import print_report
 from twopass.bench.run import Measured, run
+from twopass.functions import ALGORITHMS
 
 INTERRUPTED = 130  # a shell's exit code after Ctrl-C
 
@@ -41,7 +42,7 @@ def bench(
     targets : sequence of Target
         The builds to run, each one supported here.
     function : str
-        ``"softmax"``, ``"log_softmax"`` or ``"logsumexp"``.
+        A name of `twopass.functions.TABLE`.
     quick : bool
         Fewer row lengths and rounds, no other shapes: ends within a minute.
     plot_path : Path

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twopass import _reference
+from twopass.functions import BY_NAME, HALF_ULPS, Function
 
 Array = NDArray[Any]
 SEGMENT = 65536  # elements: where threads may split a row, and sums of parts are merged
@@ -53,46 +54,39 @@ def exact(function: str, x: Array, axis: Any = -1) -> Exact:
     dtype = _reference.result_dtype(x.dtype)
     if WIDE or dtype.itemsize < 8:
         with np.errstate(all="ignore"):
-            wide = getattr(_reference, function)(x.astype(np.longdouble), axis)
+            wide = getattr(_reference, BY_NAME[function].oracle)(x.astype(np.longdouble), axis)
             hi = wide.astype(dtype)
             # What rounds to infinity is infinite; all else is cut towards zero.
             cut = (abs(hi) > abs(wide)) & np.isfinite(hi)
             hi = np.where(cut, np.nextafter(hi, dtype.type(0)), hi)
             return Exact(hi, ((wide - hi) / np.spacing(abs(hi)).astype(wide.dtype)).astype("f4"))
-    return _exact_mp(function, x, axis)
+    return _exact_mp(BY_NAME[function], x, axis)
 
 
-def _exact_mp(function: str, x: Array, axis: Any) -> Exact:
+def _exact_mp(function: Function, x: Array, axis: Any) -> Exact:
     """Do the same with mpmath, an exponential per distinct element."""
     rows, moved, axes = _reference._rows(x, axis)
-    hi = getattr(_reference, function)(rows, -1).astype(float)  # stays where mpmath has no answer
-    hi = hi.reshape(len(rows), -1)
+    hi = getattr(_reference, function.oracle)(rows, -1)  # stays where mpmath has no answer
+    hi = hi.astype(float).reshape(len(rows), -1)
     rest = np.zeros(hi.shape, "f4")
     for i in np.flatnonzero(np.isfinite(rows.max(-1, initial=-np.inf))):
         hi[i], rest[i] = _row_mp(function, rows[i].astype(float))
     parts = hi, rest
-    if function == "logsumexp":
+    if function.reduces:
         hi, rest = (_reference._reduced(part, moved, axes, False) for part in parts)
     else:
         hi, rest = (_reference._restore(part, moved, axes) for part in parts)
     return Exact(hi, rest)
 
 
-def _row_mp(function: str, row: Array) -> tuple[Any, Any]:
-    mp = import_module("mpmath").mp
-    distinct, place, counts = np.unique(row, return_inverse=True, return_counts=True)
-    with mp.workprec(256):
-        top = mp.mpf(distinct[-1])
-        shifted = [mp.fsub(v, top, exact=True) for v in distinct.tolist()]
-        terms = [mp.exp(v) for v in shifted]
-        total = mp.fsum(t * n for t, n in zip(terms, counts.tolist(), strict=True))
-        if function == "logsumexp":
-            return _split_mp(top + mp.log(total))
-        log_total = mp.log(total)
-        is_softmax = function == "softmax"
-        values = [t / total for t in terms] if is_softmax else [v - log_total for v in shifted]
-        pairs = np.array([_split_mp(v) for v in values])
-    return pairs[place, 0], pairs[place, 1]
+def _row_mp(function: Function, row: Array) -> tuple[Array, Array]:
+    multiprecision = import_module("twopass.bench.multiprecision")  # needs mpmath
+    elements, place, counts = np.unique(row, return_inverse=True, return_counts=True)
+    with multiprecision.mp.workprec(256):
+        values = getattr(multiprecision, function.oracle)(elements.tolist(), counts.tolist())
+        pairs = np.array([_split_mp(value) for value in values])
+    pairs = pairs if function.reduces else pairs[place]
+    return pairs[:, 0], pairs[:, 1]
 
 
 def _split_mp(value: Any) -> tuple[float, float]:
@@ -105,24 +99,19 @@ def _split_mp(value: Any) -> tuple[float, float]:
 
 # ---- Bounds -------------------------------------------------------------------------------------
 
-# Where 6 ULP come from: an exponential is within 0.95 eps of the exact one (tools/exp_core.py, any
-# float32), the sum as well, and rounding its reciprocal adds half an eps. An eps is up to two ULP;
-# the product rounds by half of one. That makes 5.3; the worst that a search found is 4.8.
-NORMAL_ULPS, SUBNORMAL_QUANTA, HALF_ULPS, LOG_EPS = 6, 3, 1, 2
-
 
 def bound(function: str, hi: Array) -> Array:
     """Return the promised error in units of the last place of `hi`."""
-    half = hi.dtype == np.float16
-    if function == "softmax":
-        normal = HALF_ULPS if half else NORMAL_ULPS
-        limit: Array = np.where(hi < np.finfo(hi.dtype).tiny, min(normal, SUBNORMAL_QUANTA), normal)
+    promised, half = BY_NAME[function].bound, hi.dtype == np.float16
+    if not promised.eps:
+        normal = HALF_ULPS if half else promised.ulps
+        limit: Array = np.where(hi < np.finfo(hi.dtype).tiny, min(normal, promised.quanta), normal)
         return limit
     eps = np.finfo(np.float32 if half else hi.dtype).eps
     with np.errstate(all="ignore"):
         step = np.spacing(abs(hi)).astype(float)
-        limit = LOG_EPS * float(eps) * np.maximum(1, abs(hi.astype(float))) / step
-    # float16 is what float32 gives, rounded once; next to 0 its steps shrink to that one's error.
+        limit = promised.eps * float(eps) * np.maximum(1, abs(hi.astype(float))) / step
+    # Next to 0, the steps of float16 shrink to the error of the float32 that it is rounded from.
     return np.maximum(HALF_ULPS, limit + 0.5) if half else limit
 
 

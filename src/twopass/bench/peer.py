@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twopass.bench.cases import DTYPES, Case
+from twopass.bench.cases import Case
+from twopass.functions import DTYPES
 
 Array = NDArray[Any]
 Call = Callable[[], object]

@@ -9,10 +9,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from twopass.bench.cases import REDUCTIONS, human
+from twopass.bench.cases import human
 from twopass.bench.record import Record, write
 from twopass.bench.run import LIMIT, Measured
 from twopass.bench.style import in_order, line
+from twopass.functions import BY_NAME
 
 PANEL = (7.0, 4.4)  # inches
 DPI = 130
@@ -82,7 +83,7 @@ def _draw_times(axes: Axes, rows: Sequence[Measured], target: str) -> None:
 
 def _draw_caches(axes: Axes, record: Record) -> None:
     """Mark the row lengths whose arrays (input, and output if as long) just fill a cache."""
-    arrays = 1 if record.function in REDUCTIONS else 2
+    arrays = 1 if BY_NAME[record.function].reduces else 2
     sizes = {"L1": record.cpu.l1d, "L2": record.cpu.l2, "last level": record.cpu.llc}
     lengths = {name: size / (4 * arrays) for name, size in sizes.items()}
     low, high = axes.get_xlim()

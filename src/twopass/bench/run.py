@@ -16,6 +16,7 @@ from twopass._targets import NAMES, TABLE, settings
 from twopass.bench.cases import Case
 from twopass.bench.peers import PEERS
 from twopass.bench.timing import Contender, Result, race
+from twopass.functions import ALGORITHMS
 
 Array = NDArray[Any]
 
@@ -94,10 +95,9 @@ def contenders(
         call = partial(function, x, axis=case.axis, out=out)
         entries.append(Contender(AUTO, call, target.name))  # as people call it: no further options
         entries += [
-            Contender(name, partial(call, algorithm=name), target.name)
-            for name in ALGORITHMS
+            Contender(name, partial(call, algorithm=name), target.name) for name in ALGORITHMS
         ]
-        entries.append(Contender(LIMIT, limit(target.module, case, x, out), target.name))
+        entries.append(Contender(LIMIT, limit(target.probe, case, x, out), target.name))
     for name in peer_names:
         try:
             call_peer = PEERS[name].call(case, x, out)
@@ -109,10 +109,10 @@ def contenders(
     return entries
 
 
-def limit(module: Any, case: Case, x: Array, out: Array) -> Callable[[], object]:
+def limit(probe: Any, case: Case, x: Array, out: Array) -> Callable[[], object]:
     """Return the memory traffic that a case cannot do without, split over its threads.
 
-    Two reads and a write, row by row; of logsumexp, whose output is small, one read (the maximum
+    Two reads and a write, row by row; of what reduces a row to a number, one read (the maximum
     of all). float16 is moved as float32 of half the length, columns as if their elements were
     neighbours.
     """
@@ -124,10 +124,10 @@ def limit(module: Any, case: Case, x: Array, out: Array) -> Callable[[], object]
 
     inputs = parts_of(x)
     if case.reduces:
-        parts = [partial(module.run_pass, "max", part, part) for part in inputs]
+        parts = [partial(probe.run_pass, "max", part, part) for part in inputs]
     else:
         outputs = parts_of(out)
-        parts = [partial(module.limit, *pair) for pair in zip(inputs, outputs, strict=True)]
+        parts = [partial(probe.limit, *pair) for pair in zip(inputs, outputs, strict=True)]
     return parts[0] if case.threads == 1 else partial(_together, ThreadPoolExecutor(), parts)
 
 
@@ -185,11 +185,16 @@ def run(
 def believing(target: Any, llc: int) -> Iterator[None]:
     """Let a target believe in a last-level cache of so many bytes: results beyond it bypass it."""
     usual = settings(TABLE[NAMES.index(target.name)], detect())
-    target.module.configure(**usual | {"llc": llc})
+    _configure(target, **usual | {"llc": llc})
     try:
         yield
     finally:
-        target.module.configure(**usual)
+        _configure(target, **usual)
+
+
+def _configure(target: Any, **options: Any) -> None:
+    for module in (target.module, target.probe):
+        module.configure(**options)
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def _measure(targets: Sequence[Any], n: int) -> Sequence[Any]:
 def _write_and_read(target: Any, algorithm: str, llc: int, x: Any, out: Any) -> None:
     with believing(target, llc):
         target.softmax(x, axis=0, out=out, algorithm=algorithm, threads=1)
-    target.module.run_pass("max", out, out)
+    target.probe.run_pass("max", out, out)
 
 
 def crossing(incumbent: Mapping[int, float], newcomer: Mapping[int, float]) -> float:

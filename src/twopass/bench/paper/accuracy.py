@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from twopass import _reference
 from twopass.bench.cases import Case, Ki, Mi
 from twopass.bench.peers import PEERS
+from twopass.functions import ALGORITHMS
 
 LENGTHS = tuple(4**k for k in range(2, 12))  # 16 .. 4 Mi
 QUICK_LENGTHS = (64, Ki, 16 * Ki, 256 * Ki, Mi)

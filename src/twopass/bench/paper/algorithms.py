@@ -2,10 +2,10 @@
 
 from twopass.bench.paper.effect import Effect, effect, rounds
 from twopass.bench.run import Measured
+from twopass.functions import ALGORITHMS
 
-RECOMPUTE, RELOAD = THREE_PASS = ("three_pass_recompute", "three_pass_reload")
-TWO_PASS = "two_pass"
-TWO_PASS_RELOAD, ONLINE = "two_pass_reload", "online"  # beyond the paper
+RECOMPUTE, RELOAD, TWO_PASS, TWO_PASS_RELOAD, ONLINE = ALGORITHMS  # the last two beyond the paper
+THREE_PASS = (RECOMPUTE, RELOAD)
 
 
 def quotient(item: Measured, target: str, slow: str, fast: str) -> Effect:

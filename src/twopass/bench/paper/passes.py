@@ -47,9 +47,9 @@ def _single_passes(target: Any, case: Case, x: Array, out: Array) -> dict[str, C
     """Return every pass by itself, the algorithms made of them, and the limit."""
     softmax = partial(target.softmax, x, axis=0, out=out)
     calls: dict[str, Call]
-    calls = {name: partial(target.module.run_pass, name, x, out) for name in PASS_NAMES}
+    calls = {name: partial(target.probe.run_pass, name, x, out) for name in PASS_NAMES}
     calls |= {name: partial(softmax, algorithm=name) for name in PASSES_OF}
-    return calls | {LIMIT: limit(target.module, case, x, out)}
+    return calls | {LIMIT: limit(target.probe, case, x, out)}
 
 
 PASSES = Race("passes", "single passes", both, among(_single_passes, _stream), 10)

@@ -8,8 +8,8 @@ import numpy as np
 
 from twopass.bench.cases import Case
 from twopass.bench.peer import Array, Call, Peer
+from twopass.functions import BY_NAME, NAMES
 
-OPERATORS = {"softmax": "Softmax", "log_softmax": "LogSoftmax", "logsumexp": "ReduceLogSumExp"}
 # The last opset with the reduced axes as an attribute, in a format that old runtimes read.
 OPSET, IR_VERSION = 13, 8
 
@@ -38,7 +38,7 @@ def _model(case: Case, out: Array) -> bytes:
     """Return a model that maps x to y = function(x) along the case's axis."""
     helper = import_module("onnx.helper")
     along = {"axes": [case.axis], "keepdims": 0} if case.reduces else {"axis": case.axis}
-    node = helper.make_node(OPERATORS[case.function], ["x"], ["y"], **along)
+    node = helper.make_node(BY_NAME[case.function].onnx, ["x"], ["y"], **along)
     dtype = helper.np_dtype_to_tensor_dtype(np.dtype(case.dtype))
     x, y = (
         helper.make_tensor_value_info(name, dtype, shape)
@@ -50,4 +50,4 @@ def _model(case: Case, out: Array) -> bytes:
     return bytes(model.SerializeToString())
 
 
-PEER = Peer("onnxruntime", dict.fromkeys(OPERATORS, _bind), {"linestyle": "-."})
+PEER = Peer("onnxruntime", dict.fromkeys(NAMES, _bind), {"linestyle": "-."})

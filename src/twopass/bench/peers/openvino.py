@@ -8,6 +8,7 @@ import numpy as np
 
 from twopass.bench.cases import Case
 from twopass.bench.peer import Array, Call, Peer
+from twopass.functions import TABLE
 
 
 def _bind(case: Case, x: Array, out: Array) -> Call:
@@ -33,7 +34,7 @@ def _infer(request: Any, _arrays: tuple[Array, Array]) -> None:
 
 PEER = Peer(
     "openvino",
-    dict.fromkeys(("softmax", "log_softmax"), _bind),
+    dict.fromkeys((row.name for row in TABLE if not row.reduces), _bind),
     {"linestyle": ":"},
     dtypes=("float16", "float32"),
 )

@@ -5,6 +5,7 @@ from importlib import import_module
 
 from twopass.bench.cases import Case
 from twopass.bench.peer import Array, Call, Peer
+from twopass.functions import NAMES
 
 
 def _bind(case: Case, x: Array, out: Array) -> Call:
@@ -16,6 +17,6 @@ def _bind(case: Case, x: Array, out: Array) -> Call:
 
 PEER = Peer(
     "torch",
-    dict.fromkeys(("softmax", "log_softmax", "logsumexp"), _bind),
+    dict.fromkeys(NAMES, _bind),
     {"linestyle": "--"},
 )

@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from twopass.bench.cases import human
-from twopass.bench.exact import NORMAL_ULPS
 from twopass.bench.paper.accuracy import Accuracy
 from twopass.bench.paper.experiment import Experiment
 from twopass.bench.paper.figures import BELOW, MUTED, panel
@@ -15,6 +14,7 @@ from twopass.bench.paper.sweep import length_axis
 from twopass.bench.paper.tables import Table
 from twopass.bench.report import digits
 from twopass.bench.style import line
+from twopass.functions import PROBABILITY
 
 OURS = "#0072B2"
 
@@ -29,7 +29,8 @@ def draw(findings: Findings, _target: str) -> Figure:
             own.setdefault(row.size, []).append(row.ulp)
         else:
             others.setdefault(row.name, {})[row.size] = row.ulp
-    axes.axhline(NORMAL_ULPS, color=MUTED, ls=":", label=f"the promise: {NORMAL_ULPS} ULP")
+    promised = PROBABILITY.ulps
+    axes.axhline(promised, color=MUTED, ls=":", label=f"the promise: {promised} ULP")
     low, high = ([pick(ulps) for ulps in own.values()] for pick in (min, max))
     axes.fill_between(list(own), low, high, color=OURS, alpha=0.35, lw=0)
     axes.plot(list(own), high, color=OURS, marker="o", ms=4, label="twopass, all of it")

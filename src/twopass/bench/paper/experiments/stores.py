@@ -28,7 +28,7 @@ def _kinds_of_stores(target: Any, case: Case, x: Array, out: Array) -> dict[str,
     return {
         STREAMING: call,
         ORDINARY: partial(_with_ordinary_stores, target, call),
-        LIMIT: limit(target.module, case, x, out),
+        LIMIT: limit(target.probe, case, x, out),
     }
 
 
