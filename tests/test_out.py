@@ -140,6 +140,14 @@ def read_only(shape, dtype):
     return out
 
 
+@pytest.mark.parametrize("shape", ((0, 6), (6, 0), (0,)), ids=str)
+def test_out_without_elements(target, shape):
+    """NumPy gives such an array strides of 0, as it does a broadcast one."""
+    for function in ELEMENTWISE:
+        out = np.empty(shape, "f4")
+        assert call(target, function, np.zeros(shape, "f4"), out=out) is out
+
+
 # what is wrong, and the out that has it for a result of float32 (4, 6)
 WRONG = {
     "fewer_elements": lambda: np.full((4, 5), 7, "f4"),

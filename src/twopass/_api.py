@@ -223,7 +223,7 @@ def _checked(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
         raise ValueError(f"out has dtype {out.dtype} and the result {dtype}")
     if not out.flags.writeable:
         raise ValueError("out is read-only")
-    if _overlaps_itself(out):
+    if out.size and _overlaps_itself(out):
         raise ValueError("out has elements that share memory, such as a broadcast array has")
     return out.view(np.ndarray)
 

@@ -218,7 +218,7 @@ def finish(pair: PairSum, keepdims: bool = False) -> Any:
     Returns
     -------
     ndarray or scalar
-        y, within ``2 * eps * max(1, |y|)``.
+        y, within ``3 * eps * max(1, |y|)``.
 
     Raises
     ------

@@ -117,7 +117,7 @@ def logsumexp(x: da.Array, axis: Axis = None, keepdims: bool = False) -> da.Arra
     Returns
     -------
     dask.array.Array
-        y, within ``2 * eps * max(1, |y|)``. Lazy.
+        y, within ``3 * eps * max(1, |y|)``. Lazy.
 
     Raises
     ------

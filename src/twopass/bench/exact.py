@@ -5,6 +5,7 @@ Inputs come from an integer hash, so that they are the same down to the bit on e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -37,10 +38,17 @@ class Exact:
     def ulps(self, got: Array) -> Array:
         """Distance of `got` from the truth in units of its last place (quanta if subnormal)."""
         with np.errstate(all="ignore"):
-            step = np.spacing(abs(self.hi)).astype(np.float64)
+            step = ulp(self.hi)
             distance = (got.astype(np.float64) - self.hi) / step - self.rest
         error: Array = np.where(_same(got, self.hi), 0, abs(distance))
         return error
+
+
+def ulp(hi: Array) -> Array:
+    """Distance to the next number away from zero, also where that would be infinite."""
+    below = np.nextafter(np.finfo(hi.dtype).max, hi.dtype.type(0))
+    step: Array = np.spacing(np.minimum(abs(hi), below)).astype(np.float64)
+    return step
 
 
 def _same(got: Array, want: Array) -> Array:
@@ -59,7 +67,7 @@ def exact(function: str, x: Array, axis: Any = -1) -> Exact:
             # What rounds to infinity is infinite; all else is cut towards zero.
             cut = (abs(hi) > abs(wide)) & np.isfinite(hi)
             hi = np.where(cut, np.nextafter(hi, dtype.type(0)), hi)
-            return Exact(hi, ((wide - hi) / np.spacing(abs(hi)).astype(wide.dtype)).astype("f4"))
+            return Exact(hi, ((wide - hi) / ulp(hi).astype(wide.dtype)).astype("f4"))
     return _exact_mp(BY_NAME[function], x, axis)
 
 
@@ -94,7 +102,7 @@ def _split_mp(value: Any) -> tuple[float, float]:
     if not np.isfinite(hi):
         return hi, 0.0
     hi = float(np.nextafter(hi, 0)) if abs(hi) > abs(value) else hi
-    return hi, float((value - hi) / float(np.spacing(abs(hi))))
+    return hi, float((value - hi) / math.ulp(hi))
 
 
 # ---- Bounds -------------------------------------------------------------------------------------
@@ -109,10 +117,10 @@ def bound(function: str, hi: Array) -> Array:
         return limit
     eps = np.finfo(np.float32 if half else hi.dtype).eps
     with np.errstate(all="ignore"):
-        step = np.spacing(abs(hi)).astype(float)
+        step = ulp(hi)
         limit = promised.eps * float(eps) * np.maximum(1, abs(hi.astype(float))) / step
-    # Next to 0, the steps of float16 shrink to the error of the float32 that it is rounded from.
-    return np.maximum(HALF_ULPS, limit + 0.5) if half else limit
+    # float16 is what float32 gives, rounded; next to 0 its steps shrink to that one's error.
+    return HALF_ULPS + limit if half else limit
 
 
 # ---- Inputs -------------------------------------------------------------------------------------

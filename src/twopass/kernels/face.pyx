@@ -306,7 +306,7 @@ def softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
     Returns
     -------
     ndarray
-        Probabilities, of the shape of `x`. At most 6 ULP from the exact values.
+        Probabilities, of the shape of `x`. At most 8 ULP from the exact values.
 
     Raises
     ------
@@ -356,7 +356,7 @@ def log_softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
     Returns
     -------
     ndarray
-        Log-probabilities y, of the shape of `x`, within ``2 * eps * max(1, |y|)``.
+        Log-probabilities y, of the shape of `x`, within ``3 * eps * max(1, |y|)``.
 
     Raises
     ------
@@ -403,7 +403,7 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *, out=No
     Returns
     -------
     result : ndarray or scalar
-        y, within ``2 * eps * max(1, |y|)``.
+        y, within ``3 * eps * max(1, |y|)``.
     sign : ndarray or scalar
         Only with `return_sign`.
 
