@@ -40,7 +40,7 @@ cdef Py_ssize_t QUICK = 1 << 19, LOCKED = 1 << 14
 
 cdef dict NUMBERS_OF = {name: number for number, name in enumerate(functions.ALGORITHMS)} | {"auto": AUTO}
 
-cdef tuple NO_OPERANDS = (None, None, None)
+cdef tuple NO_OPERANDS = (None, None, None, None)
 NO_SPACE = "no memory for the work space of a row"
 
 
@@ -75,6 +75,8 @@ cdef class Plan:
         Of x's shape (by strides of 0, where they are broadcast) and dtype. The weights are finite.
     where : ndarray of bool, optional
         Of x's shape.
+    lse : ndarray, optional
+        Of x's shape, with a stride of 0 along its last axis: receives the log-sum-exp of each row.
     signs : ndarray, optional
         For the function that has signs: laid out like y.
     """
@@ -87,14 +89,14 @@ cdef class Plan:
 
     def __cinit__(
         self, int function, ndarray x, ndarray y, int algorithm, bint aliased, *, double scale=1, bias=None, weights=None,
-        where=None, ndarray signs=None,
+        where=None, lse=None, ndarray signs=None,
     ):
         cdef Task task = task_of(&self.job)
         task.algorithm, task.aliased = algorithm, aliased
-        self.arrays = (x, y, bias, weights, where, signs)
+        self.arrays = (x, y, bias, weights, where, lse, signs)
         self.elements = PyArray_SIZE(x)
         self.function, self.storage = function, storage_of(x)
-        lay_out(&self.job, x, y, True, (bias, weights, where))
+        lay_out(&self.job, x, y, True, (bias, weights, where, lse))
         if scale != 1:
             self.job.plain, self.job.scale = False, scale
         if signs is not None:
@@ -284,7 +286,9 @@ cdef object quick(int function, bint reduces, object x, object axis, object out,
 
 # ---- Functions -------------------------------------------------------------------------------------
 
-def softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
+def softmax(
+    x, axis=None, *, scale=None, bias=None, where=None, return_lse=False, out=None, algorithm="auto", threads=None
+):
     """
     Softmax: ``exp(x) / sum(exp(x))`` along an axis, without overflow.
 
@@ -295,6 +299,15 @@ def softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
         float32); integers and bool become float64; longdouble and complex take a slow path.
     axis : int or tuple of ints, optional
         The axis or axes whose elements sum to 1. Default: all of them.
+    scale : float, optional
+        A factor of the scores: ``softmax`` of ``scale * x + bias``, rounded as NumPy rounds it, without an
+        array for it.
+    bias : array_like, optional
+        Added to the scaled scores; broadcasts against `x`. -inf leaves an element out.
+    where : array_like of bool, optional
+        Broadcasts against `x`; False leaves an element out: its result is 0, also in a row of which nothing is left.
+    return_lse : bool, optional
+        Return the `logsumexp` of the rows, too.
     out : ndarray, optional
         Where to put the result: of the result's shape and dtype; may be `x` itself.
     algorithm : str, optional
@@ -332,11 +345,17 @@ def softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
     >>> twopass.softmax(np.array([1.0, 2.0, 3.0])).round(4)
     array([0.09  , 0.2447, 0.6652])
     """
-    y = quick(SOFTMAX, False, x, axis, out, algorithm, threads)
-    return _api.elementwise(Plan, SOFTMAX, x, axis, out, algorithm, threads) if y is None else y
+    y = None
+    if scale is None and bias is None and where is None and not return_lse:
+        y = quick(SOFTMAX, False, x, axis, out, algorithm, threads)
+    if y is None:
+        return _api.elementwise(Plan, SOFTMAX, x, axis, out, algorithm, threads, scale, bias, where, return_lse)
+    return y
 
 
-def log_softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
+def log_softmax(
+    x, axis=None, *, scale=None, bias=None, where=None, return_lse=False, out=None, algorithm="auto", threads=None
+):
     """
     Logarithm of softmax: ``x - log(sum(exp(x)))`` along an axis, exact where softmax underflows.
 
@@ -346,6 +365,15 @@ def log_softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
         Scores, as for `softmax`.
     axis : int or tuple of ints, optional
         The axis or axes to reduce over. Default: all of them.
+    scale : float, optional
+        A factor of the scores: ``log_softmax`` of ``scale * x + bias``, rounded as NumPy rounds it, without an
+        array for it.
+    bias : array_like, optional
+        Added to the scaled scores; broadcasts against `x`. -inf leaves an element out.
+    where : array_like of bool, optional
+        Broadcasts against `x`; False leaves an element out: its result is -inf, also in a row of which nothing is left.
+    return_lse : bool, optional
+        Return the `logsumexp` of the rows, too.
     out : ndarray, optional
         Where to put the result: of the result's shape and dtype; may be `x` itself.
     algorithm : str, optional
@@ -373,11 +401,18 @@ def log_softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
     >>> twopass.log_softmax(np.array([0.0, -1000.0]))
     array([    0., -1000.])
     """
-    y = quick(LOG_SOFTMAX, False, x, axis, out, algorithm, threads)
-    return _api.elementwise(Plan, LOG_SOFTMAX, x, axis, out, algorithm, threads) if y is None else y
+    y = None
+    if scale is None and bias is None and where is None and not return_lse:
+        y = quick(LOG_SOFTMAX, False, x, axis, out, algorithm, threads)
+    if y is None:
+        return _api.elementwise(Plan, LOG_SOFTMAX, x, axis, out, algorithm, threads, scale, bias, where, return_lse)
+    return y
 
 
-def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *, out=None, algorithm="auto", threads=None):
+def logsumexp(
+    a, axis=None, b=None, keepdims=False, return_sign=False, *, scale=None, bias=None, where=None, out=None,
+    algorithm="auto", threads=None
+):
     """
     Logarithm of the sum of exponentials, ``log(sum(exp(a)))``, along an axis, without overflow.
 
@@ -388,11 +423,18 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *, out=No
     axis : int or tuple of ints, optional
         The axis or axes to reduce over. Default: all of them.
     b : array_like, optional
-        Weights: ``log(sum(b * exp(a)))``; broadcast with `a`; may be negative. Takes the slow path.
+        Weights: ``log(sum(b * exp(a)))``; broadcast with `a`; may be negative. 0 leaves an element out, whatever it is.
     keepdims : bool, optional
         Keep the reduced axes with length 1.
     return_sign : bool, optional
-        Return the sign of the sum, too, and the logarithm of its magnitude. Takes the slow path.
+        Return the sign of the sum, too, and the logarithm of its magnitude.
+    scale : float, optional
+        A factor of the scores: ``logsumexp`` of ``scale * a + bias``, rounded as NumPy rounds it, without an
+        array for it.
+    bias : array_like, optional
+        Added to the scaled scores; broadcasts against `a`. -inf leaves an element out.
+    where : array_like of bool, optional
+        Broadcasts against `a`; False leaves an element out. -inf where nothing is left.
     out : ndarray, optional
         Where to put the result: of the result's shape and dtype.
     algorithm : str, optional
@@ -423,10 +465,11 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *, out=No
     1000.6931471805599
     """
     y = None
-    if b is None and not keepdims and not return_sign:
+    if b is None and not keepdims and not return_sign and scale is None and bias is None and where is None:
         y = quick(LOGSUMEXP, True, a, axis, out, algorithm, threads)
     if y is None:
-        return _api.logsumexp(Plan, LOGSUMEXP, a, axis, b, keepdims, return_sign, out, algorithm, threads)
+        return _api.logsumexp(
+            Plan, LOGSUMEXP, WEIGHTED_LOGSUMEXP, a, axis, b, keepdims, return_sign, out, algorithm, threads, scale, bias, where)
     return y
 
 

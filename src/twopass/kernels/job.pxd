@@ -13,6 +13,7 @@ cdef enum:                          # arrays that broadcast against x
     BIAS
     WEIGHTS
     WHERE
+    LSE                             # written, once a row
     OPERANDS
 
 cdef struct Layout:                 # of an operand
@@ -145,11 +146,12 @@ cdef inline Row[elem] row_at(Kind[elem] kind, const Job* job, Py_ssize_t index, 
     y[0] = <elem*> (job.y + y_offset)
     row = row_of(kind, <const elem*> (job.x + x_offset), job.x_stride, job.n)
     if not job.plain:
-        row.plain = False
         row.scale = job.scale
         take_operand(job, BIAS, index, <const char**> &row.bias.p, &row.bias.stride, &row.bias.step)
         take_operand(job, WEIGHTS, index, <const char**> &row.weights.p, &row.weights.stride, &row.weights.step)
         take_operand(job, WHERE, index, <const char**> &row.where.p, &row.where.stride, &row.where.step)
+        take_operand(job, LSE, index, <const char**> &row.lse.p, &row.lse.stride, &row.lse.step)
+        row.plain = row.scale == 1 and row.bias.p is NULL and row.weights.p is NULL and row.where.p is NULL
     return row
 
 
@@ -167,11 +169,12 @@ cdef inline Row[elem] column_of(Kind[elem] kind, const Row[elem]* tile, Py_ssize
     """The row that lies so many places beside another."""
     cdef Row[elem] row = tile[0]
     row.x += column
-    if not row.plain:
-        if row.bias.p is not NULL:
-            row.bias.p += column * row.bias.step
-        if row.weights.p is not NULL:
-            row.weights.p += column * row.weights.step
-        if row.where.p is not NULL:
-            row.where.p += column * row.where.step
+    if row.bias.p is not NULL:
+        row.bias.p += column * row.bias.step
+    if row.weights.p is not NULL:
+        row.weights.p += column * row.weights.step
+    if row.where.p is not NULL:
+        row.where.p += column * row.where.step
+    if row.lse.p is not NULL:
+        row.lse.p += column * row.lse.step
     return row

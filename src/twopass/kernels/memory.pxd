@@ -15,7 +15,7 @@ cdef inline Row[elem] row_of(Kind[elem] kind, const elem* x, Py_ssize_t stride, 
     row.n = n
     row.plain = True
     row.scale = 1
-    row.bias.p = row.weights.p = NULL
+    row.bias.p = row.weights.p = row.lse.p = NULL
     row.where.p = NULL
     row.shift = 0
     row.skip = NAN

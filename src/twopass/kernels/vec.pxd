@@ -93,6 +93,7 @@ cdef extern from "vec.hpp" nogil:
         Operand[T] bias                           # scale * x + bias is taken for x,
         Operand[uchar] where                      # and -inf where this is 0
         Operand[T] weights                        # of terms: one of weight 0 is left out
+        Operand[T] lse                            # where its log-sum-exp is wanted
         double shift                              # subtracted from every element
         double skip                               # the value of elements to leave out, or NaN
 

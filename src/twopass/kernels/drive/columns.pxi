@@ -334,6 +334,8 @@ cdef void run_tile(
     for j in range(columns):
         row = column_of(kind, tile, j)
         settled = settled and settle(kind, &rules[j], &row, True, &totals[j])
+        if settled:
+            put_lse(kind, &row, True, &totals[j])
         if Rule in TermRule:
             calm = calm and (rules[j].calm and totals[j].calm or j >= whole)
         if Rule in ReducingRule:

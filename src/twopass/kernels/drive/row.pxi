@@ -4,6 +4,7 @@ from libc.math cimport INFINITY, NAN, fabs, fmax, isfinite, nearbyint
 
 from twopass.kernels.algorithms cimport Recipe
 from twopass.kernels.exp cimport guess_from, reference_for, term_of
+from twopass.kernels.functions.logsumexp cimport LogSumExp
 from twopass.kernels.job cimport Job
 from twopass.kernels.logarithm cimport log_of_pair
 from twopass.kernels.memory cimport at, shift_row, vectors
@@ -228,6 +229,15 @@ cdef inline void put_value(
         (<elem*> (<char*> y + job.to_signs))[0] = kind.rounded(rule.sign)
 
 
+cdef inline void put_lse(Kind[elem] kind, const Row[elem]* row, bint summed, const Pair* total) noexcept nogil:
+    """The log-sum-exp of a row, beside what a function makes of it."""
+    cdef LogSumExp rule
+    cdef Row[elem] same = row[0]
+    if row.lse.p is not NULL:
+        settle(kind, &rule, &same, summed, total)
+        (<elem*> row.lse.p)[0] = value_of_row(kind, &rule, row)
+
+
 cdef inline void run_row(
     Kind[elem] kind, Rule* rule, const Job* job, const Row[elem]* place, elem* y, double* guess, char* scratch, Pair* pairs
 ) noexcept nogil:
@@ -238,6 +248,7 @@ cdef inline void run_row(
     while not settle(kind, rule, &row, summed, &total):
         guess[0] = NAN
         summed = sum_row(kind, rule, job, &row, guess, terms, pairs, &total)
+    put_lse(kind, &row, summed, &total)
     if Rule in ReducingRule:
         put_value(kind, rule, job, &row, y)
     else:

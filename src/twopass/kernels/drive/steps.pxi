@@ -37,6 +37,8 @@ cdef bint settle_step(
     cdef Pair total = merge_all(halfway.pairs, segments(job.n))
     cdef bint done = settle(kind, rule, &row, summed, &total)
     halfway.shift = row.shift
+    if done:
+        put_lse(kind, &row, summed, &total)
     if Rule in ReducingRule:
         if done:
             put_value(kind, rule, job, &row, y)

@@ -71,8 +71,10 @@ inline double from_storage(half h) { return widen(h); }
 
 constexpr double LOG2_E = 1.4426950408889634, LN_2 = 0.6931471805599453;
 
-// Under this name, as Kind's own fma and that of the C library hide the headers' one.
+// Under names of their own: Kind's fma and that of the C library would hide the headers' one, and not every header has
+// a table.
 template <class V> inline V multiply_add(V a, V b, V c) { return fma(a, b, c); }
+template <class V> inline V look_up(V z) { return exp2_eighths(z); }
 
 template <class T> struct Kind {
     // The type it is computed in: the exponentials kept between passes are of this type.
@@ -139,7 +141,7 @@ template <class T> struct Kind {
     static Vec<T> reduce_arg(Vec<T> x, Vec<T> n) { return ::reduce_arg(x, n); }
     static Vec<T> times_exp2(Vec<T> p, Vec<T> z) { return ::times_exp2(p, z); }
     static Vec<T> exp2_eighths(Vec<T> z) {
-        if constexpr (tabled()) return ::exp2_eighths(z);
+        if constexpr (tabled()) return look_up(z);
         return z;  // never asked for
     }
     static Vec<T> watch(Vec<T> w, Vec<T> z, Vec<T> limit) { return ::watch(w, z, limit); }
@@ -210,6 +212,7 @@ template <class T> struct Row {
     Operand<T> bias;              // scale * x + bias is taken for x,
     Operand<unsigned char> where;  // and -inf where this is 0
     Operand<T> weights;           // of terms: one of weight 0 is left out
+    Operand<T> lse;               // where its log-sum-exp is wanted: const for all but that
     double shift;                 // subtracted from every element
     double skip;                  // the value of elements to leave out, or NaN
 };
