@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import digest
 import numpy as np
@@ -71,6 +72,19 @@ def test_stored_digest(cpu):
     done = emulate(cpu, digest.__file__, "--short")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith(f"{CPUS[cpu]}: 0 of ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cpu", ["Nehalem", "Broadwell", "EPYC-Rome"])
+def test_vector_operations(cpu):
+    """With the instructions of this CPU alone. A masked load reads a whole vector in qemu."""
+    root = Path(__file__).parents[1]
+    options = ("-p", "no:cacheprovider", "-c", root / "pyproject.toml", "-k", "not guard_pages")
+    done = emulate(
+        cpu, "-m", "pytest", *options, root / "tests/test_vec.py", TWOPASS_TARGET=CPUS[cpu]
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -133,11 +133,21 @@ class Probe(Protocol):
     """The probe of a target: what benchmarks and tests need beside its functions."""
 
     PASSES: tuple[str, ...]
+    OPERATIONS: tuple[str, ...]
 
     def configure(self, *, llc: int, **tuning: Any) -> None: ...
     def limit(self, x: NDArray[Any], out: NDArray[Any]) -> float: ...
     def run_pass(self, name: str, x: NDArray[Any], out: NDArray[Any]) -> float: ...
     def extexp(self, x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]: ...
+    def vector(
+        self,
+        name: str,
+        dtype: str,
+        out: NDArray[Any],
+        x: NDArray[Any] | None = None,
+        y: NDArray[Any] | None = None,
+        z: NDArray[Any] | None = None,
+    ) -> None: ...
 
 
 class Choice(NamedTuple):

@@ -9,7 +9,7 @@ from libc.math cimport INFINITY, NAN, fmax
 from libc.string cimport memcpy
 
 from numpy cimport (
-    NPY_DOUBLE, NPY_FLOAT, NPY_FLOAT16, PyArray_BYTES, PyArray_DIMS, PyArray_EMPTY, PyArray_ISCARRAY, PyArray_SIZE,
+    NPY_DOUBLE, NPY_FLOAT, PyArray_BYTES, PyArray_DIMS, PyArray_EMPTY, PyArray_ISCARRAY, PyArray_NBYTES, PyArray_SIZE,
     PyArray_TYPE, import_array, ndarray,
 )
 
@@ -17,9 +17,7 @@ from twopass.kernels.exp cimport exp_at, reference_for
 from twopass.kernels.functions.softmax cimport Softmax
 from twopass.kernels.memory cimport fetch, put, row_of, unaligned_head, vectors
 from twopass.kernels.sums cimport SEGMENT, Pair
-from twopass.kernels.vec cimport (
-    LOG2_E, FpState, Frame, Kind, Row, Vec, elem, half, prefetch, store_fence, sum_of_lanes, transpose,
-)
+from twopass.kernels.vec cimport LOG2_E, FpState, Frame, Kind, Row, Vec, elem, half, prefetch, store_fence
 
 import_array()
 
@@ -28,7 +26,115 @@ include "drive/stage.pxi"
 include "drive/passes.pxi"
 include "drive/row.pxi"
 
+# The operations that vec.pxd declares, each on one vector, by their names there.
+cdef extern from *:
+    """
+    namespace {
+    template <class T> struct Place {  // of the operands and the result; a part has so many elements
+        const char *a, *b, *c;
+        char* out;
+        std::ptrdiff_t count;
+
+        Vec<T> x() const { return Kind<T>::load_terms(a); }
+        Vec<T> y() const { return Kind<T>::load_terms(b); }
+        Vec<T> z() const { return Kind<T>::load_terms(c); }
+        const T* elements() const { return reinterpret_cast<const T*>(a); }
+        const double* doubles() const { return reinterpret_cast<const double*>(a); }
+        T* out_elements() const { return reinterpret_cast<T*>(out); }
+        double* out_doubles() const { return reinterpret_cast<double*>(out); }
+        void put(F32 v) const { Kind<float>::store_terms(out, v); }
+        void put(F64 v) const { Kind<double>::store_terms(out, v); }
+        void put(double v) const { *out_doubles() = v; }
+    };
+
+    // Half the lanes: there are none of double.
+    template <class T> inline void put_half(const Place<T>& at, bool upper) {
+        if constexpr (!Kind<T>::wide) at.put(upper ? Kind<T>::high(at.x()) : Kind<T>::low(at.x()));
+    }
+
+    inline void put_columns(const double* rows, double* columns) {
+        F64 square[8];
+        for (int i = 0; i < 8; ++i) square[i] = load(rows + 8 * i);
+        transpose(square);
+        for (int i = 0; i < 8; ++i) store(columns + 8 * i, square[i]);
+    }
+
+    template <class T> struct Operation {
+        using K = Kind<T>;
+        using At = const Place<T>&;
+        const char* name;
+        void (*run)(At);
+        static const Operation table[];
+    };
+
+    template <class T> const Operation<T> Operation<T>::table[] = {
+        {"load", [](At at) { at.put(K::load(at.elements())); }},
+        {"load_part", [](At at) { at.put(K::load_part(at.elements(), at.count)); }},
+        {"load_terms", [](At at) { at.put(K::load_terms(at.a)); }},
+        {"load_terms_part", [](At at) { at.put(K::load_terms_part(at.a, at.count)); }},
+        {"pack", [](At at) { at.put(K::pack(at.doubles())); }},
+        {"splat", [](At at) { at.put(K::splat(*at.doubles())); }},
+        {"store", [](At at) { K::store(at.out_elements(), at.x()); }},
+        {"store_part", [](At at) { K::store_part(at.out_elements(), at.x(), at.count); }},
+        {"store_terms", [](At at) { K::store_terms(at.out, at.x()); }},
+        {"store_terms_part", [](At at) { K::store_terms_part(at.out, at.x(), at.count); }},
+        {"stream", [](At at) { K::stream(at.out_elements(), at.x()); }},
+        {"unpack", [](At at) { K::unpack(at.out_doubles(), at.x()); }},
+
+        {"+", [](At at) { at.put(at.x() + at.y()); }},
+        {"-", [](At at) { at.put(at.x() - at.y()); }},
+        {"*", [](At at) { at.put(at.x() * at.y()); }},
+        {"fma", [](At at) { at.put(K::fma(at.x(), at.y(), at.z())); }},
+        {"max", [](At at) { at.put(K::max(at.x(), at.y())); }},
+        {"scaled", [](At at) { at.put(K::scaled(at.x(), at.y(), at.z())); }},
+        {"reduce_arg", [](At at) { at.put(K::reduce_arg(at.x(), at.y())); }},
+        {"times_exp2", [](At at) { at.put(K::times_exp2(at.x(), at.y())); }},
+        {"exp2_eighths", [](At at) { at.put(K::exp2_eighths(at.x())); }},
+        {"coefficient", [](At at) { at.put(K::coefficient(*at.doubles())); }},
+        {"watch", [](At at) { at.put(K::watch(at.x(), at.y(), at.z())); }},
+        {"stray", [](At at) { at.put(K::stray(at.x(), at.y(), at.z())); }},
+        {"low", [](At at) { put_half(at, false); }},
+        {"high", [](At at) { put_half(at, true); }},
+        {"transpose", [](At at) { put_columns(at.doubles(), at.out_doubles()); }},
+
+        {"peak", [](At at) { at.put(K::peak(at.x())); }},
+        {"tripped", [](At at) { at.put(double(K::tripped(at.x(), at.y()))); }},
+        {"strayed", [](At at) { at.put(double(K::strayed(at.x()))); }},
+        {"sum_of_lanes", [](At at) { at.put(sum_of_lanes(load(at.doubles()))); }},
+        {"value", [](At at) { at.put(K::value(*at.elements())); }},
+        {"rounded", [](At at) { *at.out_elements() = K::rounded(*at.doubles()); }},
+        {"rest_after", [](At at) { at.put(K::rest_after(*at.doubles())); }},
+        {"exp2i", [](At at) { at.put(exp2i(*at.doubles())); }},
+
+        {"lanes", [](At at) { at.put(double(K::lanes())); }},
+        {"epsilon", [](At at) { at.put(K::epsilon()); }},
+        {"magic", [](At at) { at.put(K::magic()); }},
+        {"tabled", [](At at) { at.put(double(K::tabled())); }},
+        {"calm", [](At at) { at.put(K::calm()); }},
+        {"widest", [](At at) { at.put(K::widest()); }},
+    };
+
+    using Names = Operation<double>;
+    const std::ptrdiff_t operation_count = sizeof Names::table / sizeof *Names::table;
+    inline const char* operation_name(std::ptrdiff_t i) { return Names::table[i].name; }
+    template <class T> inline void operate(Kind<T>, std::ptrdiff_t i, const Place<T>& at) {
+        Operation<T>::table[i].run(at);
+    }
+    }  // namespace
+    """
+    cdef cppclass Place[T]:
+        const char* a
+        const char* b
+        const char* c
+        char* out
+        Py_ssize_t count
+
+    const Py_ssize_t operation_count
+    const char* operation_name(Py_ssize_t)
+    void operate[T](Kind[T], Py_ssize_t, const Place[T]&)
+
 PASSES = ("max", "sum_exp", "exp_store", "exp_write", "scale", "pair_sum", "pair_write")
+OPERATIONS = tuple([operation_name(i).decode() for i in range(operation_count)])
 
 cdef Py_ssize_t LLC = 32 << 20        # set once by configure()
 
@@ -200,3 +306,57 @@ cdef void pairs_of(Kind[elem] kind, const elem* x, elem* m, elem* n, Py_ssize_t 
         exponent = (z - magic + whole) - whole
         put(kind, m + i, number - i, exp_at(kind, kind.reduce_arg(v, z - magic), (z - exponent) + calm), False)
         put(kind, n + i, number - i, exponent, False)
+
+
+def vector(str name, str dtype, ndarray out not None, ndarray x=None, ndarray y=None, ndarray z=None):
+    """Run one operation of the vector header on vectors that lie one after the other.
+
+    Parameters
+    ----------
+    name : str
+        One of OPERATIONS, as kernels/vec.pxd declares them.
+    dtype : str
+        The type of the elements: float16, float32 or float64.
+    out, x, y, z : ndarray
+        Contiguous. `out` receives the results, the others hold the operands in their order. The first dimension counts
+        the vectors. These are of the type that `dtype` is computed in, elements in memory are of `dtype` itself, and
+        all else is float64. A part is as many elements as the smaller of `x` and `out` has for a vector. Whether the
+        arrays are large enough is not checked.
+    """
+    cdef Kind[half] of_half
+    cdef Kind[float] of_float
+    cdef Kind[double] of_double
+    if name not in OPERATIONS:
+        raise ValueError(f"operation {name!r} is not one of {', '.join(OPERATIONS)}")
+    for array in (out, x, y, z):
+        if array is not None and not (PyArray_ISCARRAY(array) and array.ndim and len(array) == len(out)):
+            raise ValueError(f"out and the operands must be contiguous and of as many vectors as out, {len(out)}")
+    cdef Py_ssize_t operation = OPERATIONS.index(name)
+    if dtype == "float16":
+        each_vector(of_half, operation, out, x, y, z)
+    elif dtype == "float32":
+        each_vector(of_float, operation, out, x, y, z)
+    elif dtype == "float64":
+        each_vector(of_double, operation, out, x, y, z)
+    else:
+        raise ValueError(f"dtype {dtype!r} is not one of float16, float32, float64")
+
+
+cdef void each_vector(Kind[elem] kind, Py_ssize_t operation, ndarray out, ndarray x, ndarray y, ndarray z) noexcept:
+    cdef FpState state
+    state.set_aside()
+    cdef Py_ssize_t i, number = out.shape[0]
+    cdef Place[elem] at
+    for i in range(number):
+        at.count = (PyArray_SIZE(out) if x is None else min(PyArray_SIZE(x), PyArray_SIZE(out))) // number
+        at.a = share_of(x, i, number)
+        at.b = share_of(y, i, number)
+        at.c = share_of(z, i, number)
+        at.out = share_of(out, i, number)
+        operate(kind, operation, at)
+
+
+cdef char* share_of(ndarray array, Py_ssize_t i, Py_ssize_t number) noexcept:
+    if array is None:
+        return NULL
+    return PyArray_BYTES(array) + PyArray_NBYTES(array) // number * i

@@ -33,7 +33,7 @@ cdef extern from "vec.hpp" nogil:
         void store_terms_part(char*, Vec[T], Py_ssize_t)
 
         Vec[T] fma(Vec[T], Vec[T], Vec[T])
-        Vec[T] max(Vec[T], Vec[T])                # the second operand where one is NaN
+        Vec[T] max(Vec[T], Vec[T])                # NaN where the second is; where the first alone is, either
         double peak(Vec[T])                       # the largest lane
         Vec[T] scaled(Vec[T], Vec[T], Vec[T])     # t * scale; 0 where t <= least
         Vec[T] reduce_arg(Vec[T], Vec[T])         # x - n ln 2
