@@ -50,7 +50,12 @@ def elementwise(
     """Softmax or log_softmax of anything that NumPy can make an array of, and of Dask arrays."""
     row = TABLE[function]
     if _is_dask(x):
-        refused = {"scale": scale, "bias": bias, "where": where, "return_lse": return_lse or None}
+        refused: dict[str, Any] = {
+            "scale": scale,
+            "bias": bias,
+            "where": where,
+            "return_lse": return_lse or None,
+        }
         return _dask(row.name, x, axis, out=out, **refused)
     choice, workers = _algorithm_index(algorithm), _threads.check(threads)
     x = _as_array(x)
@@ -157,7 +162,7 @@ def logsumexp(
         a = np.broadcast_to(a, _common_shape(a, weights))
     dtype = beside.dtype
     axes = _axes(axis, a.ndim)
-    if not _has_kernel(dtype) or not (weights is None or have_kernel(weights)):
+    if not _has_kernel(dtype) or not (weights is None or have_kernel(weights, dtype)):
         taken = beside.apply(a) if beside else a
         result, *sign = _reference_logsumexp(taken, axes, weights, return_sign, dtype)
     else:
@@ -182,7 +187,7 @@ def _reduce(
     beside: Operands,
     weights: Array | None,
 ) -> tuple[Array, Array]:
-    """Return the log-sum-exp of rows and the signs of their sums; `numbers` without and with weights."""
+    """Return log-sum-exps and the signs of the sums; two functions, without and with weights."""
     dtype = beside.dtype
     kept = tuple(n for d, n in enumerate(a.shape) if d not in axes)
     result, signs = np.full(kept, -np.inf, dtype), np.zeros(kept, dtype)

@@ -53,7 +53,7 @@ class Operands:
         if self.where is None:
             return None
         where = self.where.reshape((1,) * (ndim - self.where.ndim) + self.where.shape)
-        empty = ~where.any(axes, keepdims=True)
+        empty = np.logical_not(where.any(axes, keepdims=True))
         return empty if empty.any() else None
 
 
@@ -107,9 +107,10 @@ def apart(operand: Array, out: Array | None) -> Array:
 LARGEST_WEIGHT, SMALLEST_WEIGHT = 2.0**60, 2.0**-60
 
 
-def have_kernel(weights: Array) -> bool:
-    """Whether weights are such that the kernels can multiply terms by them."""
-    if weights.dtype.kind not in "biuf" or not weights.size:
+def have_kernel(weights: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether weights are such that the kernels can multiply terms by them, as the dtype rounds them."""
+    exact = dtype.itemsize > 2 or np.can_cast(weights.dtype, dtype)
+    if weights.dtype.kind not in "biuf" or not weights.size or not exact:
         return False
     most = max(float(weights.max()), -float(weights.min()))
     return SMALLEST_WEIGHT <= most <= LARGEST_WEIGHT  # NaN is not
