@@ -222,7 +222,7 @@ cdef inline bint sum_segment(
         i += number
     pair[0] = join_lanes(kind, a, b, e)
     pair.calm = calm
-    return Reduction is ExpSum or isfinite(pair.hi)         # exponentials have tripped `seen`
+    return Reduction in ExpReduction or isfinite(pair.hi)   # exponentials have tripped `seen`
 
 
 cdef inline void rescale_sums(double by, Vec[double]* a, Vec[double]* b) noexcept nogil:
