@@ -54,7 +54,7 @@ def generated(tmp_path_factory) -> Path:
     """The C++ that Cython makes of the kernels, and a file that is nothing but their vectors."""
     pytest.importorskip("Cython")
     folder = tmp_path_factory.mktemp("generated")
-    cython = [sys.executable, "-m", "cython", "-3", "--cplus", "-I", SOURCES]
+    cython = [sys.executable, "-m", "cython", "-3", "--cplus", "-Werror", "-I", SOURCES]
     for unit in UNITS:
         name = ("--module-name", f"twopass.{unit}")
         run(*cython, *name, KERNELS / f"{unit}.pyx", "-o", folder / f"{unit}.cpp")
@@ -74,6 +74,11 @@ def chosen(header: str) -> tuple[str, ...]:
 
 def isa(header: str) -> list[str]:
     return [f"-m{name}" for name in HEADERS[header][0]]
+
+
+def test_cython_has_nothing_to_warn_of(generated):
+    """The version that is installed: tox's `oldest` builds with the oldest one."""
+    assert all((generated / f"{unit}.cpp").stat().st_size for unit in UNITS)
 
 
 @needs(ARM)

@@ -1,4 +1,4 @@
-"""The coefficients of exp_quotient in kernels/exp.pxi; needs scipy and mpmath.
+"""The coefficients of exp_quotient in kernels/exp.pxd; needs scipy and mpmath.
 
 The polynomials approximate e**r and begin with 1, so that e**0 is exactly 1. They are good for
 |r| <= ln(2)/2, and the one that goes with the table of eight powers of 2 for |r| <= ln(2)/16.

@@ -32,7 +32,7 @@ SOURCES = (
     *("_pairs.py", "_reference.py", "kernels/**/*.p[yx]?"),
     *("kernels/**/avx2.hpp", "kernels/**/constants.hpp", "kernels/**/vec.hpp"),
 )
-NO_NUMERICS = ("measure.pxi",)
+NO_NUMERICS = ("probe.pyx",)
 # Those first that find most in the least time.
 TESTS = ("shapes", "accuracy", "special", "tails", "scipy_parity", "bits", "pairs", "properties")
 DIGEST = ("tests/test_bits.py", "-k", "stored_digest")

@@ -128,7 +128,6 @@ def _beside_rows(
 def logsumexp(
     plan: PlanFactory,
     function: int,
-    weighted: int,
     a: npt.ArrayLike,
     axis: int | tuple[int, ...] | None,
     b: npt.ArrayLike | None,
@@ -166,9 +165,7 @@ def logsumexp(
         taken = beside.apply(a) if beside else a
         result, *sign = _reference_logsumexp(taken, axes, weights, return_sign, dtype)
     else:
-        result, *sign = _reduce(
-            plan, (function, weighted), a, axes, choice, workers, beside, weights
-        )
+        result, *sign = _reduce(plan, function, a, axes, choice, workers, beside, weights)
         if not return_sign:
             result, sign = np.where(sign[0] < 0, dtype.type(np.nan), result), []
     if keepdims:
@@ -179,7 +176,7 @@ def logsumexp(
 
 def _reduce(
     plan: PlanFactory,
-    numbers: tuple[int, int],
+    function: int,
     a: Array,
     axes: tuple[int, ...],
     algorithm: int,
@@ -187,7 +184,7 @@ def _reduce(
     beside: Operands,
     weights: Array | None,
 ) -> tuple[Array, Array]:
-    """Return log-sum-exps and the signs of the sums; two functions, without and with weights."""
+    """Return the log-sum-exps of rows and the signs of their sums."""
     dtype = beside.dtype
     kept = tuple(n for d, n in enumerate(a.shape) if d not in axes)
     result, signs = np.full(kept, -np.inf, dtype), np.zeros(kept, dtype)
@@ -196,11 +193,11 @@ def _reduce(
     rows = _rows(_prepare(a, dtype), axes)
     options = _beside_rows(beside, a.shape, axes, None)
     if weights is None:
-        _threads.run(plan(numbers[0], rows, result, algorithm, False, **options), workers)
+        _threads.run(plan(function, rows, result, algorithm, False, **options), workers)
         return result, np.where(np.isnan(result), result, result > -np.inf)
     of_rows = _rows(np.broadcast_to(_prepare(weights, dtype), a.shape), axes)
     weighted = plan(
-        numbers[1], rows, result, algorithm, False, **options, weights=of_rows, signs=signs
+        function, rows, result, algorithm, False, **options, weights=of_rows, signs=signs
     )
     _threads.run(weighted, workers)
     doubtful = signs == DOUBTFUL

@@ -2,7 +2,7 @@
 
 Design note
 -----------
-A. The sum of a chunk is an exact integer on a grid (kernels/sums.pxi, E): four digits of 32 bits,
+A. The sum of a chunk is an exact integer on a grid (kernels/sums.pxd, E): four digits of 32 bits,
    each an int64 with room for carries. Merging adds digits: it is associative to the bit. What
    carries is left where it is, since a larger sum to come cuts off the lowest digits, and must cut
    off the same whether they were added up before or after. Digits are carried only when an int64

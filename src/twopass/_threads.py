@@ -13,7 +13,7 @@ C. A task is at most CHUNK elements, some milliseconds: the calling thread is ba
    between two of them, and hears Ctrl-C there. An interrupted call empties the queue and waits for
    the tasks under way.
 D. Nothing here touches a bit of the result: rows are independent, and a row is divided at its
-   segments, whose sums are merged in one order (kernels/sums.pxi).
+   segments, whose sums are merged in one order (kernels/sums.pxd).
 """
 
 from __future__ import annotations

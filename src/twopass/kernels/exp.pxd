@@ -30,7 +30,7 @@ cdef inline double reference_for(Kind[elem] kind, double largest) noexcept nogil
 
 cdef inline double guess_from(Kind[elem] kind, double e) noexcept nogil:
     """The reference of a row, for the next one to begin with. NaN, which is none, where it is so low that a row it suits
-    would be counted from elsewhere if it were alone (settle_exponentials in drive/row.pxi)."""
+    would be counted from elsewhere if it were alone (settle in drive/row.pxi)."""
     cdef double lowest = reference_for(kind, -INFINITY)
     return e if e >= lowest + kind.margin() - 1 - log2(kind.least_sum()) else NAN
 

@@ -88,8 +88,8 @@ cdef class Plan:
     cdef Py_ssize_t elements
 
     def __cinit__(
-        self, int function, ndarray x, ndarray y, int algorithm, bint aliased, *, double scale=1, bias=None, weights=None,
-        where=None, lse=None, ndarray signs=None,
+        self, Py_ssize_t function, ndarray x, ndarray y, Py_ssize_t algorithm, bint aliased, *, double scale=1, bias=None,
+        weights=None, where=None, lse=None, ndarray signs=None,
     ):
         cdef Task task = task_of(&self.job)
         task.algorithm, task.aliased = algorithm, aliased
@@ -185,7 +185,7 @@ cdef Axis axis_with(ndarray x, tuple operands, int d, Py_ssize_t y_step) except 
 
 cdef inline bint is_simple(ndarray a) noexcept:
     """Contiguous, aligned, native: what quick() takes."""
-    return storage_of(a) != NONE and PyArray_ISCARRAY_RO(a)
+    return has_kernel(a) and PyArray_ISCARRAY_RO(a)
 
 
 cdef inline bint suits(ndarray out, int ndim, const npy_intp* shape, ndarray x) noexcept:
@@ -271,7 +271,7 @@ cdef object quick(int function, bint reduces, object x, object axis, object out,
     if not add_columns(&job, behind, size, reduces):
         add_axis(&job, behind)
     task = task_of(&job)
-    task.algorithm, task.aliased = number, job.x == job.y
+    task.algorithm, task.aliased = <Py_ssize_t> number, job.x == job.y
     call(function, storage, CHOOSE, &task)
     task.last = job.rows
     if PyArray_SIZE(source) <= LOCKED:
@@ -469,7 +469,7 @@ def logsumexp(
         y = quick(LOGSUMEXP, True, a, axis, out, algorithm, threads)
     if y is None:
         return _api.logsumexp(
-            Plan, LOGSUMEXP, WEIGHTED_LOGSUMEXP, a, axis, b, keepdims, return_sign, out, algorithm, threads, scale, bias, where)
+            Plan, LOGSUMEXP, a, axis, b, keepdims, return_sign, out, algorithm, threads, scale, bias, where)
     return y
 
 
@@ -499,7 +499,7 @@ def sum_pairs(ndarray x, ndarray states):
     run_chunks(LOGSUMEXP, SUM_CHUNKS, x, states, x)
 
 
-def apply_pairs(int function, ndarray x, ndarray states, ndarray y):
+def apply_pairs(Py_ssize_t function, ndarray x, ndarray states, ndarray y):
     """Write the results of a chunk to `y`, given the sums of the whole rows.
 
     Parameters
@@ -519,7 +519,7 @@ def finish_pairs(ndarray states, ndarray y):
     cdef Job job
     cdef Task task = task_of(&job)
     task.states, task.last = <State*> PyArray_BYTES(states), PyArray_SIZE(y)
-    job.y = PyArray_BYTES(y)
+    begin_job(&job, NULL, PyArray_BYTES(y), axis_of(0, 0, 0), PyArray_ITEMSIZE(y))
     call(LOGSUMEXP, storage_of(y), FINISH_STATES, &task)
 
 

@@ -4,7 +4,7 @@
 from twopass.kernels.algorithms cimport Recipe
 
 from twopass.kernels.memory cimport row_of
-from twopass.kernels.vec cimport Kind, Operand, Row, elem, uchar
+from twopass.kernels.vec cimport Kind, Row, elem
 
 cdef enum:
     MAX_DIMS = 64

@@ -1,5 +1,5 @@
 # A row as blocks of vectors, wherever its elements lie.
-from libc.math cimport INFINITY, NAN
+from libc.math cimport NAN
 
 from twopass.kernels.vec cimport Kind, Operand, Row, Vec, elem, uchar
 

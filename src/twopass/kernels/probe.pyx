@@ -17,7 +17,7 @@ from twopass.kernels.exp cimport exp_at, reference_for
 from twopass.kernels.functions.softmax cimport Softmax
 from twopass.kernels.memory cimport fetch, put, row_of, unaligned_head, vectors
 from twopass.kernels.sums cimport SEGMENT, Pair
-from twopass.kernels.vec cimport LOG2_E, FpState, Frame, Kind, Row, Vec, elem, half, prefetch, store_fence
+from twopass.kernels.vec cimport LOG2_E, FpState, Kind, Row, Vec, elem, half, prefetch, store_fence
 
 import_array()
 
@@ -223,7 +223,7 @@ def run_pass(str name, ndarray x, ndarray out):
     _check_pass(x, out)
     if name not in PASSES:
         raise ValueError(f"pass {name!r} is not one of {', '.join(PASSES)}")
-    cdef int index = PASSES.index(name)
+    cdef Py_ssize_t index = PASSES.index(name)
     cdef Kind[float] of_float
     cdef Kind[double] of_double
     cdef Py_ssize_t n = PyArray_SIZE(x)
@@ -236,7 +236,7 @@ def run_pass(str name, ndarray x, ndarray out):
     return found
 
 
-cdef double sweep(Kind[elem] kind, int index, const elem* x, elem* y, Py_ssize_t n) noexcept nogil:
+cdef double sweep(Kind[elem] kind, Py_ssize_t index, const elem* x, elem* y, Py_ssize_t n) noexcept nogil:
     cdef FpState state
     state.set_aside()
     cdef Row[elem] row = row_of(kind, x, 1, n)

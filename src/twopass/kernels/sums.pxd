@@ -18,7 +18,7 @@ cdef enum:
 cdef struct Pair:
     double hi, lo                   # the sum is (hi + lo) * 2^e
     double e                        # an integer
-    bint calm                       # whether all terms of its whole blocks are (exp.pxi)
+    bint calm                       # whether all terms of its whole blocks are (exp.pxd)
 
 cdef inline double two_sum(double a, double b, double* error) noexcept nogil:
     cdef double s = a + b

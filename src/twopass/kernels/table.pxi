@@ -6,7 +6,7 @@ from twopass.kernels.functions.log_softmax cimport LogSoftmax
 from twopass.kernels.functions.logsumexp cimport LogSumExp
 from twopass.kernels.functions.softmax cimport Softmax
 from twopass.kernels.functions.weighted_logsumexp cimport WeightedLogSumExp
-from twopass.kernels.job cimport Job
+from twopass.kernels.job cimport WEIGHTS, Job
 from twopass.kernels.rules cimport ReducingRule, Rule
 from twopass.kernels.vec cimport FpState, Kind, elem, half
 
@@ -14,7 +14,6 @@ cdef enum Function:                 # in the order of functions.TABLE
     SOFTMAX
     LOG_SOFTMAX
     LOGSUMEXP
-    WEIGHTED_LOGSUMEXP
 
 cdef enum Storage:                  # in the order of functions.DTYPES
     NONE = -1
@@ -99,9 +98,9 @@ cdef int call(int function, int storage, Step step, Task* task) except -1 nogil:
     if function == LOG_SOFTMAX:
         return take_for(storage, <LogSoftmax*> NULL, step, task)
     if function == LOGSUMEXP:
+        if task.job.operands[WEIGHTS].p is not NULL:
+            return take_for(storage, <WeightedLogSumExp*> NULL, step, task)
         return take_for(storage, <LogSumExp*> NULL, step, task)
-    if function == WEIGHTED_LOGSUMEXP:
-        return take_for(storage, <WeightedLogSumExp*> NULL, step, task)
     with gil:
         raise ValueError(f"there is no kernel for function {function}")
 
@@ -111,3 +110,7 @@ cdef int storage_of(ndarray a) noexcept:
     cdef int number = PyArray_TYPE(a)
     return (FLOAT if number == NPY_FLOAT else DOUBLE if number == NPY_DOUBLE else HALF if number == NPY_FLOAT16
             else NONE)
+
+
+cdef inline bint has_kernel(ndarray a) noexcept:
+    return storage_of(a) != NONE

@@ -11,7 +11,7 @@ from twopass.kernels.algorithms cimport Recipe
 from twopass.kernels.job cimport Job, row_at
 from twopass.kernels.memory cimport row_of, shift_row
 from twopass.kernels.reductions.expsum cimport is_out_of_range
-from twopass.kernels.rules cimport ReducingRule, Rule, settle_rule, settle_special, value_of
+from twopass.kernels.rules cimport Rule, settle_rule, settle_special, value_of
 from twopass.kernels.sums cimport Pair
 from twopass.kernels.vec cimport Kind, Row, elem
 

@@ -2,7 +2,7 @@
 # another row ("column" below). Nothing is transposed: a vector holds one element each of 16 (8) columns.
 #
 # Design note
-# A. The additions are those of a single row (sums.pxi), done vertically. A column has 16 (8) lane sums; lane l
+# A. The additions are those of a single row (sums.pxd), done vertically. A column has 16 (8) lane sums; lane l
 #    gets block_sum of elements l, l + 16, l + 32, ... of each block, whole rows of memory apart. So a column
 #    has the same bits as if it were contiguous.
 # B. A tile is up to TILE vectors of columns, worked on together: memory is read in runs of a KiB.
@@ -12,7 +12,6 @@
 #    column, as rows with a stride.
 # D. No terms are kept between the passes: in the output or beside it, storing and loading them in runs of a KiB took
 #    longer than computing each exponential a second time (docs/performance.md).
-
 from libc.math cimport INFINITY, NAN, fabs, fmax
 from libc.string cimport memset
 

@@ -4,7 +4,7 @@
 #     largest         x                      the maximum, for the three-pass algorithms
 #     sum_segment     x           (terms)    PASS 1: the pair of a segment; keeps the terms when asked to
 #     write_range     x or terms  y          PASS 2: the results
-from libc.math cimport INFINITY, floor, fmax
+from libc.math cimport INFINITY, floor, fmax, isfinite
 
 from twopass.kernels.exp cimport calm_term, frame_for, reference_for, term
 from twopass.kernels.memory cimport (
@@ -166,8 +166,8 @@ cdef inline bint sum_segment(
 
     pair.e is the reference to begin with, or NaN to let the first block choose. A reference that
     proves too small is raised, at most once: the exact scaling makes good what was summed before
-    (`eager` looks at every block's maximum instead). False: the row holds a NaN, an infinity or
-    elements beyond the reduction's range.
+    (`eager` looks at every block's maximum instead). False: the row holds a NaN, an infinity or elements
+    beyond the reduction's range, and has no sum that a Total could hold.
     """
     cdef elem buffer[BLOCK_VECTORS * 16]
     cdef elem weights[BLOCK_VECTORS * 16]
@@ -222,7 +222,7 @@ cdef inline bint sum_segment(
         i += number
     pair[0] = join_lanes(kind, a, b, e)
     pair.calm = calm
-    return True
+    return Reduction in ExpReduction or isfinite(pair.hi)   # exponentials have tripped `seen`
 
 
 cdef inline void rescale_sums(double by, Vec[double]* a, Vec[double]* b) noexcept nogil:

@@ -3,7 +3,7 @@
 from libc.math cimport INFINITY, NAN, fabs, fmax, isfinite, nearbyint
 
 from twopass.kernels.algorithms cimport Recipe
-from twopass.kernels.exp cimport guess_from, reference_for, term_of
+from twopass.kernels.exp cimport guess_from, term_of
 from twopass.kernels.functions.logsumexp cimport LogSumExp
 from twopass.kernels.job cimport Job
 from twopass.kernels.logarithm cimport log_of_pair
@@ -140,15 +140,15 @@ cdef bint settle(
 ) noexcept nogil:
     """What pass 2 needs, from the pair of the row.
 
-    False: elements lie beyond the range of the reduction. The row's shift has been set near its maximum, and
+    False: elements lie beyond the range of the exponential. The row's shift has been set near its maximum, and
     it is to be summed again. The subtraction is exact for whatever still shows in the result.
     """
     cdef double most
-    if Rule not in ExpRule or summed and (row.shift != 0 or not is_out_of_range(kind, total)):
+    if summed and (Rule not in ExpRule or row.shift != 0 or not is_out_of_range(kind, total)):
         settle_rule(kind, rule, row, total, largest(kind, row, 0, 1) if row.n == 1 else NAN)
         return True
     most = exact_largest(kind, row)
-    if isfinite(most):
+    if Rule in ExpRule and isfinite(most):
         shift_row(kind, row, origin_for(kind, most))
         return False
     settle_special(kind, rule, most)            # the usual formulas then give scipy's special values

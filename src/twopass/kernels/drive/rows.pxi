@@ -13,7 +13,8 @@ cdef inline bint are_short(Kind[elem] kind, Rule* rule, const Job* job) noexcept
     if Rule in TermRule:
         if not job.recipe.keep_terms:
             return False
-    return (Rule in ShortRule and job.plain and job.n <= BLOCK_VECTORS * kind.lanes() and job.x_stride == 1 and job.y_stride == 1
+    return (Rule in ShortRule and job.plain and job.n <= BLOCK_VECTORS * kind.lanes() and job.x_stride == 1
+            and job.y_stride == 1
             and not job.recipe.largest_first and not job.recipe.eager)
 
 

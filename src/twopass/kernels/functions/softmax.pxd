@@ -3,7 +3,7 @@ from libc.math cimport NAN
 
 from twopass.kernels.exp cimport floor_for, shift_for
 from twopass.kernels.logarithm cimport reciprocal
-from twopass.kernels.sums cimport Pair
+from twopass.kernels.sums cimport Pair, normalize
 from twopass.kernels.vec cimport Kind, Row, Vec, elem
 
 cdef struct Softmax:                # what pass 2 needs to know of a row:
@@ -13,11 +13,16 @@ cdef struct Softmax:                # what pass 2 needs to know of a row:
     bint calm                       # whether the results of calm terms are normal numbers
 
 
-cdef inline void softmax_settle(Kind[elem] kind, Softmax* rule, const Row[elem]* row, const Pair* sum, double alone) noexcept nogil:
-    rule.e = sum.e
-    rule.scale = reciprocal(sum.hi, sum.lo)
-    rule.least = kind.least_term(sum.hi)
-    rule.calm = sum.hi <= kind.calm_sum()
+cdef inline void softmax_settle(
+    Kind[elem] kind, Softmax* rule, const Row[elem]* row, const Pair* sum, double alone
+) noexcept nogil:
+    cdef Pair total = sum[0]
+    if elem is double:                          # else a tie would fall as hi and lo happen to divide the sum
+        normalize(&total)
+    rule.e = total.e
+    rule.scale = reciprocal(total.hi, total.lo)
+    rule.least = kind.least_term(total.hi)
+    rule.calm = total.hi <= kind.calm_sum()
 
 
 cdef inline void softmax_special(Softmax* rule, double most) noexcept nogil:

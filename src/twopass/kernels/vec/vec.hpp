@@ -217,7 +217,7 @@ template <class T> struct Row {
     double skip;                  // the value of elements to leave out, or NaN
 };
 
-// How elements become terms under a reference, see frame_for in exp.pxi.
+// How elements become terms under a reference, see frame_for in exp.pxd.
 template <class T> struct Frame {
     Vec<T> shift, floor, first, limit;
 };
