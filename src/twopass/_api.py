@@ -8,7 +8,6 @@ axes are moved last by a view, and the rows go to `_threads.run`.
 from __future__ import annotations
 
 import operator
-import sys
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -17,9 +16,10 @@ import numpy.typing as npt
 from numpy.exceptions import AxisError
 
 from twopass import _reference, _threads
+from twopass._arrays import as_array, is_masked, number_or_array
 from twopass._importing import importing
 from twopass._operands import Operands, have_kernel, operands
-from twopass.functions import ALGORITHMS, DTYPES, TABLE
+from twopass.functions import ALGORITHMS, BY_NAME, DTYPES, TABLE
 
 Array = npt.NDArray[Any]
 
@@ -58,9 +58,9 @@ def elementwise(
         }
         return _dask(row.name, x, axis, out=out, **refused)
     choice, workers = _algorithm_index(algorithm), _threads.check(threads)
-    x = _as_array(x)
+    x = as_array(x)
     axes = _axes(axis, x.ndim)
-    beside = operands(x, scale, bias, where)
+    beside = operands(x, _reference.result_dtype(x.dtype), scale, bias, where)
     dtype = beside.dtype
     target = _checked(out, x.shape, dtype)
     kept = tuple(n for d, n in enumerate(x.shape) if d not in axes)
@@ -119,11 +119,10 @@ def _beside_rows(
     """Return the operands as a plan takes them."""
     arrays = beside.arrays(shape, out)
     options: dict[str, Any] = {name: _rows(array, axes) for name, array in arrays.items()}
-    return (
-        options
-        if beside.scale is None
-        else options | {"scale": float(beside.dtype.type(beside.scale))}
-    )
+    if beside.scale is not None:
+        with np.errstate(over="ignore"):
+            options["scale"] = float(beside.dtype.type(beside.scale))
+    return options
 
 
 def logsumexp(
@@ -147,19 +146,20 @@ def logsumexp(
         refused |= {"scale": scale, "bias": bias, "where": where}
         return _dask("logsumexp", a, axis, {"keepdims": keepdims}, **refused)
     choice, workers = _algorithm_index(algorithm), _threads.check(threads)
-    weights = None if b is None else _number_or_array(b, "b", left_out="0")
-    exponents = _number_or_array(a, "a")
-    a = _as_array(exponents, "a")
+    weights = None if b is None else number_or_array(b, "b", left_out="0")
+    exponents = number_or_array(a, "a")
+    a = as_array(exponents, "a")
     a = np.atleast_1d(a) if keepdims else a  # as SciPy
-    beside = operands(a, scale, bias, where)
+    dtype = (
+        _reference.result_dtype(a.dtype)
+        if weights is None
+        else _reference.weighted_dtype(exponents, weights)
+    )
+    beside = operands(a, dtype, scale, bias, where, "a")
+    dtype = beside.dtype
     if weights is not None:
-        dtype = _reference.weighted_dtype(exponents, weights)
-        beside = replace(
-            beside, dtype=dtype if beside.bias is None else np.result_type(dtype, beside.dtype)
-        )
         weights = np.asarray(weights)
         a = np.broadcast_to(a, _common_shape(a, weights))
-    dtype = beside.dtype
     axes = _axes(axis, a.ndim)
     if not _has_kernel(dtype) or not (weights is None or have_kernel(weights, dtype)):
         taken = beside.apply(a) if beside else a
@@ -221,28 +221,31 @@ def _is_dask(x: Any) -> bool:
     return type(x).__module__.startswith("dask.array") and type(x).__name__ == "Array"
 
 
-def _is_masked(x: Any) -> bool:
-    """Tell a masked array without importing numpy.ma, as who has one has imported it."""
-    return isinstance(x, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ()))
+# What gives the same of a Dask array.
+WITHOUT = {
+    "out": "store the result, as its method store does",
+    "scale": "pass scale * {x}",
+    "bias": "pass {x} + bias",
+    "where": "pass dask.array.where(where, {x}, -numpy.inf)",
+    "return_lse": "call logsumexp, too",
+    "b": "pass {x} + dask.array.log(b), if no weight is negative",
+    "return_sign": "it is 1, as without b no term is negative",
+}
 
 
 def _dask(
     name: str, x: Any, axis: Any, options: dict[str, Any] | None = None, **refused: Any
 ) -> Any:
+    letter = "a" if BY_NAME[name].reduces else "x"
     for option, value in refused.items():
         if value is not None:
-            raise TypeError(f"{option} is not supported for Dask arrays")
+            raise TypeError(
+                f"{option} is not supported for Dask arrays: {WITHOUT[option].format(x=letter)}"
+            )
     with importing:
         from twopass import dask
 
     return getattr(dask, name)(x, axis, **(options or {}))
-
-
-def _number_or_array(x: npt.ArrayLike, name: str, left_out: str = "-numpy.inf") -> Array | complex:
-    """Leave a Python number as it is: it does not widen the dtype of what it meets."""
-    if isinstance(x, (int, float, complex)) and not isinstance(x, np.generic):
-        return x
-    return _as_array(x, name, left_out)
 
 
 def _common_shape(a: Array, b: Array) -> tuple[int, ...]:
@@ -252,21 +255,6 @@ def _common_shape(a: Array, b: Array) -> tuple[int, ...]:
         raise ValueError(
             f"a has shape {a.shape} and b has shape {b.shape}, which do not broadcast together"
         ) from None
-
-
-def _as_array(x: npt.ArrayLike, name: str = "x", left_out: str = "-numpy.inf") -> Array:
-    if _is_masked(x):
-        raise TypeError(
-            f"masked arrays are not supported: pass {name}.filled({left_out}), "
-            "which leaves the masked elements out"
-        )
-    array = np.asarray(x)
-    if array.dtype.kind not in "biufc":
-        raise TypeError(
-            f"{name} has dtype {array.dtype}, which is not numeric: "
-            f"convert it first, as numpy.asarray({name}, float) does"
-        )
-    return array
 
 
 def _has_kernel(dtype: np.dtype[Any]) -> bool:
@@ -280,7 +268,7 @@ def _axes(axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
     axes = tuple(_axis(a, ndim) for a in (axis if isinstance(axis, tuple) else (axis,)))
     if len(set(axes)) < len(axes):
         raise ValueError(f"axis {axis} names an axis twice")
-    return axes
+    return axes if ndim else ()
 
 
 def _axis(axis: Any, ndim: int) -> int:
@@ -311,7 +299,7 @@ def _checked(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
     """Validate `out`, and view one of a subclass (a memmap) as a plain array."""
     if out is None:
         return None
-    if _is_masked(out):
+    if is_masked(out):
         raise TypeError("out must not be a masked array: pass out.data, which has no mask")
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy.ndarray, not {type(out).__name__}")

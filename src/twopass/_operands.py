@@ -7,7 +7,6 @@ block at a time, rounding as NumPy does.
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twopass import _reference
+from twopass._arrays import as_array, number_or_array, refuse_mask
 
 Array = npt.NDArray[Any]
 
@@ -58,28 +58,29 @@ class Operands:
 
 
 def operands(
-    x: Array, scale: Any, bias: npt.ArrayLike | None, where: npt.ArrayLike | None
+    x: Array,
+    dtype: np.dtype[Any],
+    scale: Any,
+    bias: npt.ArrayLike | None,
+    where: npt.ArrayLike | None,
+    name: str = "x",
 ) -> Operands:
-    """Check the operands of x, whose shape they must not enlarge."""
-    dtype = _reference.result_dtype(x.dtype)
+    """Check the operands of x, whose shape they must not enlarge, and bring them to one dtype."""
+    factor = None if scale is None else _number(scale)
     if bias is not None:
-        bias = np.asarray(bias)
-        if bias.dtype.kind not in "biufc":
-            raise TypeError(f"bias has dtype {bias.dtype}, which is not numeric")
-        dtype = dtype if bias.ndim == 0 else np.result_type(dtype, bias.dtype)
-        bias = np.require(bias, dtype, "A")
+        bias = number_or_array(bias, "bias")
+        dtype = _reference.common_dtype(dtype, bias)
+        with np.errstate(over="ignore"):
+            bias = np.require(bias, dtype, "A")
     if where is not None:
-        where = np.asarray(where)
-        if where.dtype != bool:
-            raise TypeError(
-                f"where has dtype {where.dtype}: pass a mask of bool, such as where != 0"
-            )
-    for name, array in (("bias", bias), ("where", where)):
+        where = _mask(where)
+    for operand, array in (("bias", bias), ("where", where)):
         if array is not None and _common(x.shape, array.shape) != x.shape:
             raise ValueError(
-                f"{name} has shape {array.shape}, which does not broadcast to x's {x.shape}"
+                f"{operand} has shape {array.shape}, which does not broadcast to "
+                f"{name}'s {x.shape}: give it axes of length 1 where {name} has more"
             )
-    return Operands(dtype, None if scale is None else _number(scale), bias, where)
+    return Operands(dtype, factor, bias, where)
 
 
 def _common(*shapes: tuple[int, ...]) -> tuple[int, ...] | None:
@@ -91,11 +92,25 @@ def _common(*shapes: tuple[int, ...]) -> tuple[int, ...] | None:
 
 def _number(scale: Any) -> float | None:
     """Validate a scale; None for 1, which changes nothing."""
-    try:
-        value = float(operator.index(scale)) if isinstance(scale, int) else float(scale)
-    except (TypeError, ValueError):
-        raise TypeError(f"scale must be a real number, not {scale!r}") from None
-    return None if value == 1 else value
+    number = as_array(scale, "scale")
+    if number.ndim:
+        raise TypeError(
+            f"scale must be one number, not an array of shape {number.shape}: "
+            "multiply the scores by it first"
+        )
+    if number.dtype.kind == "c":
+        raise TypeError(
+            f"scale must be a real number, not {scale!r}: multiply the scores by it first"
+        )
+    return None if number == 1 else float(number)
+
+
+def _mask(where: npt.ArrayLike) -> Array:
+    refuse_mask(where, "where", "False")
+    mask = np.asarray(where)
+    if mask.dtype != bool:
+        raise TypeError(f"where has dtype {mask.dtype}: pass a mask of bool, such as where != 0")
+    return mask
 
 
 def apart(operand: Array, out: Array | None) -> Array:
@@ -108,7 +123,7 @@ LARGEST_WEIGHT, SMALLEST_WEIGHT = 2.0**60, 2.0**-60
 
 
 def have_kernel(weights: Array, dtype: np.dtype[Any]) -> bool:
-    """Whether weights are such that the kernels can multiply terms by them, as the dtype rounds them."""
+    """Whether the kernels can multiply terms by these weights, as the dtype rounds them."""
     exact = dtype.itemsize > 2 or np.can_cast(weights.dtype, dtype)
     if weights.dtype.kind not in "biuf" or not weights.size or not exact:
         return False

@@ -305,7 +305,8 @@ def softmax(
         A factor of the scores: ``softmax`` of ``scale * x + bias``, rounded as NumPy rounds it, without an
         array for it.
     bias : array_like, optional
-        Added to the scaled scores; broadcasts against `x`. -inf leaves an element out.
+        Added to the scaled scores; broadcasts against `x`, and widens its dtype as NumPy has it. -inf leaves
+        an element out.
     where : array_like of bool, optional
         Broadcasts against `x`; False leaves an element out: its result is 0, also in a row of which nothing is left.
     return_lse : bool, optional
@@ -320,15 +321,19 @@ def softmax(
 
     Returns
     -------
-    ndarray
+    y : ndarray
         Probabilities, of the shape of `x`. At most 8 ULP from the exact values.
+    lse : ndarray or scalar
+        Only with `return_lse`: of the shape of `x` without the reduced axes.
 
     Raises
     ------
     TypeError
-        For a dtype that is not numeric, a masked array, or an axis that is not an integer.
+        For a dtype that is not numeric (of `where`: not bool), a masked array, a scale that is not a real number, or
+        an axis that is not an integer.
     ValueError
-        For an unknown algorithm, a repeated axis, or an `out` of the wrong shape or dtype.
+        For an unknown algorithm, a repeated axis, an operand that does not broadcast against `x`, or an `out` of the
+        wrong shape or dtype.
     numpy.exceptions.AxisError
         For an axis that `x` does not have.
 
@@ -346,6 +351,14 @@ def softmax(
     >>> import numpy as np, twopass
     >>> twopass.softmax(np.array([1.0, 2.0, 3.0])).round(4)
     array([0.09  , 0.2447, 0.6652])
+
+    Half of each score, and the second one left out:
+
+    >>> y, lse = twopass.softmax([1.0, 2.0, 3.0], scale=0.5, where=[True, False, True], return_lse=True)
+    >>> y.round(4)
+    array([0.2689, 0.    , 0.7311])
+    >>> float(lse.round(4))
+    1.8133
     """
     y = None
     if scale is None and bias is None and where is None and not return_lse:
@@ -385,8 +398,10 @@ def log_softmax(
 
     Returns
     -------
-    ndarray
-        Log-probabilities y, of the shape of `x`, within ``3 * eps * max(1, |y|)``.
+    y : ndarray
+        Log-probabilities, of the shape of `x`, within ``3 * eps * max(1, |y|)``.
+    lse : ndarray or scalar
+        Only with `return_lse`: of the shape of `x` without the reduced axes.
 
     Raises
     ------
@@ -402,6 +417,13 @@ def log_softmax(
     >>> import numpy as np, twopass
     >>> twopass.log_softmax(np.array([0.0, -1000.0]))
     array([    0., -1000.])
+
+    A prior that a row of scores has in common, as its logarithm:
+
+    >>> scores, prior = np.zeros((2, 3)), np.array([0.5, 0.25, 0.25])
+    >>> np.exp(twopass.log_softmax(scores, axis=1, bias=np.log(prior))).round(4)
+    array([[0.5 , 0.25, 0.25],
+           [0.5 , 0.25, 0.25]])
     """
     y = None
     if scale is None and bias is None and where is None and not return_lse:
@@ -426,10 +448,11 @@ def logsumexp(
         The axis or axes to reduce over. Default: all of them.
     b : array_like, optional
         Weights: ``log(sum(b * exp(a)))``; broadcast with `a`; may be negative. 0 leaves an element out, whatever it is.
+        They widen the dtype of `a` as SciPy has it; a Python number does not.
     keepdims : bool, optional
         Keep the reduced axes with length 1.
     return_sign : bool, optional
-        Return the sign of the sum, too, and the logarithm of its magnitude.
+        Return the sign of the sum, too, and the logarithm of its magnitude: NaN, else, where the sum is negative.
     scale : float, optional
         A factor of the scores: ``logsumexp`` of ``scale * a + bias``, rounded as NumPy rounds it, without an
         array for it.
@@ -447,9 +470,10 @@ def logsumexp(
     Returns
     -------
     result : ndarray or scalar
-        y, within ``3 * eps * max(1, |y|)``.
+        y, within ``3 * eps * max(1, |y|)``. Where weighted terms cancel, that times the sum of their sizes over the
+        size of their sum.
     sign : ndarray or scalar
-        Only with `return_sign`.
+        Only with `return_sign`: 1, -1, or 0 where the sum is 0.
 
     Raises
     ------
@@ -465,6 +489,14 @@ def logsumexp(
     >>> import numpy as np, twopass
     >>> float(twopass.logsumexp(np.array([1000.0, 1000.0])))
     1000.6931471805599
+
+    The logarithms of a difference of exponentials, and of a mean:
+
+    >>> size, sign = twopass.logsumexp([1001.0, 1000.0], b=[-1, 1], return_sign=True)
+    >>> float(size), float(sign)
+    (1000.5413248546129, -1.0)
+    >>> float(twopass.logsumexp([1000.0, 1000.0], b=0.5))
+    1000.0
     """
     y = None
     if b is None and not keepdims and not return_sign and scale is None and bias is None and where is None:
