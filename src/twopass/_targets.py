@@ -78,13 +78,13 @@ class Softmax(Protocol):
         x: ArrayLike,
         axis: int | tuple[int, ...] | None = None,
         *,
+        out: NDArray[Any] | None = None,
+        algorithm: str = "auto",
+        threads: int | None = None,
         scale: float | None = None,
         bias: ArrayLike | None = None,
         where: ArrayLike | None = None,
         return_lse: bool = False,
-        out: NDArray[Any] | None = None,
-        algorithm: str = "auto",
-        threads: int | None = None,
     ) -> Any: ...
 
 
@@ -99,12 +99,12 @@ class LogSumExp(Protocol):
         keepdims: bool = False,
         return_sign: bool = False,
         *,
-        scale: float | None = None,
-        bias: ArrayLike | None = None,
-        where: ArrayLike | None = None,
         out: NDArray[Any] | None = None,
         algorithm: str = "auto",
         threads: int | None = None,
+        scale: float | None = None,
+        bias: ArrayLike | None = None,
+        where: ArrayLike | None = None,
     ) -> Any: ...
 
 

@@ -15,7 +15,9 @@ from numpy cimport (
 )
 
 from twopass.kernels.algorithms cimport AUTO, TWO_PASS
-from twopass.kernels.job cimport MAX_DIMS, OPERANDS, Axis, Job, add_axis, add_columns, add_operand, axis_of, begin_job
+from twopass.kernels.job cimport (
+    MAX_DIMS, OPERANDS, Axis, Job, add_axis, add_columns, add_operand, axis_of, begin_job, expect_operands,
+)
 from twopass.kernels.sums cimport Pair
 
 from twopass import _api, functions
@@ -96,11 +98,7 @@ cdef class Plan:
         self.arrays = (x, y, bias, weights, where, lse, signs)
         self.elements = PyArray_SIZE(x)
         self.function, self.storage = function, storage_of(x)
-        lay_out(&self.job, x, y, True, (bias, weights, where, lse))
-        if scale != 1:
-            self.job.plain, self.job.scale = False, scale
-        if signs is not None:
-            self.job.to_signs = PyArray_BYTES(signs) - PyArray_BYTES(y)
+        lay_out(&self.job, x, y, True, (bias, weights, where, lse), scale, signs)
         call(function, self.storage, CHOOSE, &task)
         self.halfway.pairs = <Pair*> malloc(max(1, segments(self.job.n)) * sizeof(Pair))
         if self.halfway.pairs is NULL:
@@ -154,13 +152,17 @@ cdef class Plan:
             return call(self.function, self.storage, step, &task)
 
 
-cdef int lay_out(Job* job, ndarray x, ndarray y, bint by_columns, tuple operands) except -1:
+cdef int lay_out(
+    Job* job, ndarray x, ndarray y, bint by_columns, tuple operands, double scale, ndarray signs
+) except -1:
     """The job of rows that lie along the last axis of x. y has that axis, too, or one number a row."""
     cdef int d, k, last = x.ndim - 1
     cdef bint reduces = y.ndim == last
     cdef Py_ssize_t size = PyArray_ITEMSIZE(x)
     cdef Axis axis = axis_with(x, operands, last, size if reduces else y.strides[last])
     begin_job(job, PyArray_BYTES(x), PyArray_BYTES(y), axis, size)
+    if scale != 1 or any(operand is not None for operand in operands):
+        expect_operands(job, scale, 0 if signs is None else PyArray_BYTES(signs) - PyArray_BYTES(y))
     for k in range(OPERANDS):
         if operands[k] is not None:
             add_operand(job, k, PyArray_BYTES(operands[k]), axis, PyArray_ITEMSIZE(operands[k]))
@@ -287,7 +289,7 @@ cdef object quick(int function, bint reduces, object x, object axis, object out,
 # ---- Functions -------------------------------------------------------------------------------------
 
 def softmax(
-    x, axis=None, *, scale=None, bias=None, where=None, return_lse=False, out=None, algorithm="auto", threads=None
+    x, axis=None, *, out=None, algorithm="auto", threads=None, scale=None, bias=None, where=None, return_lse=False
 ):
     """
     Softmax: ``exp(x) / sum(exp(x))`` along an axis, without overflow.
@@ -367,7 +369,7 @@ def softmax(
 
 
 def log_softmax(
-    x, axis=None, *, scale=None, bias=None, where=None, return_lse=False, out=None, algorithm="auto", threads=None
+    x, axis=None, *, out=None, algorithm="auto", threads=None, scale=None, bias=None, where=None, return_lse=False
 ):
     """
     Logarithm of softmax: ``x - log(sum(exp(x)))`` along an axis, exact where softmax underflows.
@@ -432,8 +434,8 @@ def log_softmax(
 
 
 def logsumexp(
-    a, axis=None, b=None, keepdims=False, return_sign=False, *, scale=None, bias=None, where=None, out=None,
-    algorithm="auto", threads=None
+    a, axis=None, b=None, keepdims=False, return_sign=False, *, out=None, algorithm="auto", threads=None, scale=None,
+    bias=None, where=None
 ):
     """
     Logarithm of the sum of exponentials, ``log(sum(exp(a)))``, along an axis, without overflow.
@@ -512,7 +514,7 @@ cdef void run_chunks(int function, Step step, ndarray x, ndarray states, ndarray
     cdef Task task = task_of(&job)
     cdef int storage = storage_of(x)
     task.states, task.algorithm = <State*> PyArray_BYTES(states), TWO_PASS
-    lay_out(&job, x, y, False, NO_OPERANDS)
+    lay_out(&job, x, y, False, NO_OPERANDS, 1, None)
     call(function, storage, CHOOSE, &task)
     with nogil:
         call(function, storage, step, &task)

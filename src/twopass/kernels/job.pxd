@@ -49,17 +49,14 @@ cdef struct Axis:                   # of the arrays that a job is made of
 
 
 cdef inline Axis axis_of(Py_ssize_t n, Py_ssize_t x_step, Py_ssize_t y_step) noexcept nogil:
+    """An axis of x and y alone: its other steps are not looked at."""
     cdef Axis axis
-    cdef int k
     axis.n, axis.x_step, axis.y_step = n, x_step, y_step
-    for k in range(OPERANDS):
-        axis.steps[k] = 0
     return axis
 
 
 cdef inline void begin_job(Job* job, char* x, char* y, Axis reduced, Py_ssize_t item_size) noexcept nogil:
     """The constructor of a job, before its other axes are added."""
-    cdef int k
     job.x, job.y = x, y
     job.n = reduced.n
     job.x_stride = reduced.x_step // item_size
@@ -70,18 +67,21 @@ cdef inline void begin_job(Job* job, char* x, char* y, Axis reduced, Py_ssize_t 
     job.recipe = Recipe(False, False, False)
     job.streaming = job.scratch = False
     job.plain = True
-    job.scale = 1
-    job.to_signs = 0
+
+
+cdef inline void expect_operands(Job* job, double scale, Py_ssize_t to_signs) noexcept nogil:
+    """Say that something stands beside x, before it is added."""
+    cdef int k
+    job.plain, job.scale, job.to_signs = False, scale, to_signs
     for k in range(OPERANDS):
         job.operands[k].p = NULL
 
 
 cdef inline void add_operand(Job* job, int which, char* p, Axis reduced, Py_ssize_t item_size) noexcept nogil:
-    """An array that broadcasts against x, before the other axes are added. NULL is none."""
+    """An array that broadcasts against x, before the other axes are added."""
     job.operands[which].p = p
     job.operands[which].stride = reduced.steps[which] // item_size
     job.operands[which].column_step = 0
-    job.plain = job.plain and p is NULL
 
 
 cdef inline void add_axis(Job* job, Axis axis) noexcept nogil:
@@ -167,7 +167,10 @@ cdef inline void take_operand(
 
 cdef inline Row[elem] column_of(Kind[elem] kind, const Row[elem]* tile, Py_ssize_t column) noexcept nogil:
     """The row that lies so many places beside another."""
-    cdef Row[elem] row = tile[0]
+    cdef Row[elem] row
+    if tile.plain and tile.lse.p is NULL:
+        return row_of(kind, tile.x + column, tile.stride, tile.n)
+    row = tile[0]
     row.x += column
     if row.bias.p is not NULL:
         row.bias.p += column * row.bias.step

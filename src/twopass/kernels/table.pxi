@@ -98,7 +98,7 @@ cdef int call(int function, int storage, Step step, Task* task) except -1 nogil:
     if function == LOG_SOFTMAX:
         return take_for(storage, <LogSoftmax*> NULL, step, task)
     if function == LOGSUMEXP:
-        if task.job.operands[WEIGHTS].p is not NULL:
+        if not task.job.plain and task.job.operands[WEIGHTS].p is not NULL:
             return take_for(storage, <WeightedLogSumExp*> NULL, step, task)
         return take_for(storage, <LogSumExp*> NULL, step, task)
     with gil:

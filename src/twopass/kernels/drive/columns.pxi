@@ -18,9 +18,10 @@ from libc.string cimport memset
 from twopass.kernels.exp cimport floor_for, frame_for, guess_from, reference_for, shift_for
 from twopass.kernels.job cimport Job, column_of
 from twopass.kernels.memory cimport adjusted, fetch, put, spread, vectors
+from twopass.kernels.reductions.expsum cimport is_out_of_range
 from twopass.kernels.rules cimport (
     NUMBERS, AmendingRule, ExpRule, ReducingRule, Reduction, Rule, TermRule, WeightedRule, addend, amend, amends,
-    numbers_of,
+    numbers_of, settle_rule,
 )
 from twopass.kernels.sums cimport BLOCK_VECTORS, SEGMENT, Pair, add_block, join_each_double, join_each_float
 from twopass.kernels.vec cimport Frame, Kind, Operand, Row, Vec, elem, prefetch, store_fence, uchar
@@ -41,13 +42,16 @@ cdef inline Py_ssize_t tiles(const Job* job, Py_ssize_t wide) noexcept nogil:
 
 
 cdef inline Vec[elem] column_vector(
-    Kind[elem] kind, const Row[elem]* tile, Py_ssize_t i, Py_ssize_t column, Py_ssize_t left
+    Kind[elem] kind, const Row[elem]* tile, bint plain, Py_ssize_t i, Py_ssize_t column, Py_ssize_t left
 ) noexcept nogil:
-    """Element i of a vector of columns, or of what is left of one, with -inf for the others."""
+    """Element i of a vector of columns, or of what is left of one, with -inf for the others.
+
+    `plain`, a literal where it matters, is the tile's: without operands there is no question about them.
+    """
     cdef Vec[elem] v = fetch(kind, tile.x + i * tile.stride + column, left)
     cdef Operand[elem] bias
     cdef Operand[uchar] where
-    if tile.plain:
+    if plain:
         return v
     bias, where = tile.bias, tile.where
     bias.stride, where.stride = bias.step, where.step
@@ -60,30 +64,39 @@ cdef inline Vec[elem] column_vector(
 
 
 cdef inline Vec[elem] column_weights(
-    Kind[elem] kind, const Row[elem]* tile, Py_ssize_t i, Py_ssize_t column, Py_ssize_t left
+    Kind[elem] kind, const Row[elem]* tile, bint plain, Py_ssize_t i, Py_ssize_t column, Py_ssize_t left
 ) noexcept nogil:
-    if tile.weights.p is NULL:
+    if plain or tile.weights.p is NULL:
         return kind.splat(0)
     return spread(kind, tile.weights.p + i * tile.weights.stride + column * tile.weights.step, tile.weights.step, left)
 
 
 cdef inline Vec[elem] column_sum(
-    Kind[elem] kind, const Reduction* how, const Row[elem]* tile, Py_ssize_t i, Py_ssize_t column, Py_ssize_t number,
-    Py_ssize_t left, const Frame[elem]* frame, Vec[elem]* seen, bint calm
+    Kind[elem] kind, const Reduction* how, const Row[elem]* tile, bint plain, Py_ssize_t i, Py_ssize_t column,
+    Py_ssize_t number, Py_ssize_t left, const Frame[elem]* frame, Vec[elem]* seen, bint calm
 ) noexcept nogil:
     """What a lane gets from a block: block_sum, of at most eight elements from i on."""
     cdef Vec[elem] t[BLOCK_VECTORS]
     cdef Py_ssize_t k, at
     for k in range(number):
         at = i + k * kind.lanes()
-        t[k] = addend(kind, how, column_vector(kind, tile, at, column, left), column_weights(kind, tile, at, column, left),
-                      frame, seen, calm)
+        t[k] = addend(kind, how, column_vector(kind, tile, plain, at, column, left),
+                      column_weights(kind, tile, plain, at, column, left), frame, seen, calm)
     return sum_of_few(kind, t, number)
 
 
 cdef bint sum_tile(
     Kind[elem] kind, const Reduction* how, const Row[elem]* tile, Py_ssize_t start, Py_ssize_t end, Py_ssize_t columns,
     const double* e, Pair* pairs, bint calm
+) noexcept nogil:
+    if tile.plain:
+        return sum_tile_as(kind, how, tile, True, start, end, columns, e, pairs, calm)
+    return sum_tile_as(kind, how, tile, False, start, end, columns, e, pairs, calm)
+
+
+cdef inline bint sum_tile_as(
+    Kind[elem] kind, const Reduction* how, const Row[elem]* tile, bint plain, Py_ssize_t start, Py_ssize_t end,
+    Py_ssize_t columns, const double* e, Pair* pairs, bint calm
 ) noexcept nogil:
     """Pass 1 over a segment of a tile: the pairs of its columns, for references e. False: one does not suit.
 
@@ -106,13 +119,15 @@ cdef bint sum_tile(
                 left = columns - c * width
                 number = vectors(rows - lane, width)
                 if not (calm and left >= width):
-                    total = column_sum(kind, how, tile, i + lane, c * width, number, left, &frames[c], &seen, False)
+                    total = column_sum(kind, how, tile, plain, i + lane, c * width, number, left, &frames[c], &seen, False)
                 elif number == BLOCK_VECTORS:
                     for k in range(BLOCK_VECTORS):
                         prefetch(tile.x + (i + lane + 1 + k * width) * tile.stride + c * width)     # the next lane's
-                    total = column_sum(kind, how, tile, i + lane, c * width, BLOCK_VECTORS, width, &frames[c], &strays, True)
+                    total = column_sum(kind, how, tile, plain, i + lane, c * width, BLOCK_VECTORS, width, &frames[c],
+                                       &strays, True)
                 else:
-                    total = column_sum(kind, how, tile, i + lane, c * width, number, width, &frames[c], &strays, True)
+                    total = column_sum(kind, how, tile, plain, i + lane, c * width, number, width, &frames[c], &strays,
+                                       True)
                 add_block(kind, total, &a[c * width + lane], &b[c * width + lane])
         if calm and kind.strayed(strays):
             return sum_tile(kind, how, tile, start, end, columns, e, pairs, False)
@@ -189,7 +204,7 @@ cdef void largest_of_columns(
         tops[c] = kind.splat(-INFINITY)
     for i in range(n):
         for c in range(vectors(columns, width)):
-            tops[c] = kind.max(column_vector(kind, tile, i, c * width, columns - c * width), tops[c])
+            tops[c] = kind.max(column_vector(kind, tile, tile.plain, i, c * width, columns - c * width), tops[c])
     for c in range(vectors(columns, width)):
         kind.unpack(most + c * width, tops[c])
 
@@ -201,8 +216,8 @@ cdef struct Columns:                # of a tile, in pass 2
 
 
 cdef inline void write_tile(
-    Kind[elem] kind, const Rule* rule, bint calm, const Job* job, const Row[elem]* tile, elem* y, const Columns* shape,
-    const Vec[elem]* numbers, Vec[elem]* top
+    Kind[elem] kind, const Rule* rule, bint calm, const Job* job, const Row[elem]* tile, bint plain, elem* y,
+    const Columns* shape, const Vec[elem]* numbers, Vec[elem]* top
 ) noexcept nogil:
     """Pass 2 over a tile, from the last row of memory to the first."""
     cdef Py_ssize_t width = kind.lanes(), i, c
@@ -212,13 +227,13 @@ cdef inline void write_tile(
         for c in range(shape.whole):
             prefetch(tile.x + (i - ROWS_AHEAD) * tile.stride + c * width)
             put(kind, place + c * width, width,
-                result_from(kind, rule, numbers + c * NUMBERS, column_vector(kind, tile, i, c * width, width), calm, &top[c]),
-                shape.streaming)
+                result_from(kind, rule, numbers + c * NUMBERS, column_vector(kind, tile, plain, i, c * width, width), calm,
+                            &top[c]), shape.streaming)
         if shape.rest > 0:
             c = shape.whole
             put(kind, place + c * width, shape.rest,
-                result_from(kind, rule, numbers + c * NUMBERS, column_vector(kind, tile, i, c * width, shape.rest), False,
-                            &top[c]), False)
+                result_from(kind, rule, numbers + c * NUMBERS,
+                            column_vector(kind, tile, plain, i, c * width, shape.rest), False, &top[c]), False)
 
 
 cdef void write_columns(
@@ -235,13 +250,12 @@ cdef void write_columns(
     for c in range(vectors(columns, width)):
         pack_numbers(kind, rules + c * width, &numbers[c * NUMBERS])
         top[c] = kind.splat(-INFINITY)
-    if Rule in TermRule:                            # with a literal, each loop has only what it needs
-        if calm:
-            write_tile(kind, rules, True, job, tile, y, &shape, numbers, top)
-        else:
-            write_tile(kind, rules, False, job, tile, y, &shape, numbers, top)
+    if not tile.plain:                              # with literals, each loop has only what it needs
+        write_tile(kind, rules, False, job, tile, False, y, &shape, numbers, top)
+    elif Rule in TermRule and calm:
+        write_tile(kind, rules, True, job, tile, True, y, &shape, numbers, top)
     else:
-        write_tile(kind, rules, False, job, tile, y, &shape, numbers, top)
+        write_tile(kind, rules, False, job, tile, True, y, &shape, numbers, top)
     if Rule in AmendingRule:
         for c in range(vectors(columns, width)):
             kind.unpack(tops + c * width, top[c])
@@ -309,8 +323,14 @@ cdef inline bint sum_tile_of(
     Kind[elem] kind, Rule* rule, const Job* job, const Row[elem]* tile, Py_ssize_t columns, double* guess, Pair* totals
 ) noexcept nogil:
     """The same by the reduction of a rule; what is no sum of exponentials is done column by column."""
+    cdef Py_ssize_t j
+    cdef bint some = True
     if Rule in WeightedRule:
-        return sum_with_references(kind, WEIGHTED_SUM, job, tile, columns, guess, totals)
+        if not sum_with_references(kind, WEIGHTED_SUM, job, tile, columns, guess, totals):
+            return False
+        for j in range(columns):            # a column whose weights are all 0 has no reference, either
+            some = some and totals[j].hi != 0
+        return some
     elif Rule in ExpRule:
         return sum_with_references(kind, EXP_SUM, job, tile, columns, guess, totals)
     else:
@@ -330,16 +350,24 @@ cdef void run_tile(
     cdef bint calm = True, settled = sum_tile_of(kind, rule, job, tile, columns, guess, totals)
     for j in range(columns, vectors(columns, kind.lanes()) * kind.lanes()):     # lanes that are left over
         memset(&rules[j], 0, sizeof(rules[j]))
-    for j in range(columns):
-        row = column_of(kind, tile, j)
-        settled = settled and settle(kind, &rules[j], &row, True, &totals[j])
-        if settled:
+    for j in range(columns if settled else 0):
+        if job.n > 1 and not is_out_of_range(kind, &totals[j]):
+            settle_rule(kind, &rules[j], tile, &totals[j], NAN)     # as settle; of the column itself nothing is needed
+        else:
+            row = column_of(kind, tile, j)
+            settled = settle(kind, &rules[j], &row, True, &totals[j])
+            if not settled:
+                break
+        if not job.plain:
+            row = column_of(kind, tile, j)
             put_lse(kind, &row, True, &totals[j])
         if Rule in TermRule:
             calm = calm and (rules[j].calm and totals[j].calm or j >= whole)
-        if Rule in ReducingRule:
-            if settled:
-                put_value(kind, &rules[j], job, &row, y + j * job.y_column_step)
+    if Rule in ReducingRule:
+        for j in range(columns if settled else 0):
+            if needs_second_look(kind, &rules[j]):
+                row = column_of(kind, tile, j)
+            put_value(kind, &rules[j], job, &row, y + j * job.y_column_step)
     if not settled:
         guess[0] = NAN
         for j in range(columns):

@@ -135,22 +135,29 @@ cdef inline double reference_of(
 
 
 cdef inline Py_ssize_t sum_calm_blocks(
-    Kind[elem] kind, const Reduction* how, const Row[elem]* row, Py_ssize_t start, Py_ssize_t end, double e, char* terms,
-    Vec[double]* a, Vec[double]* b
+    Kind[elem] kind, const Reduction* how, const Row[elem]* row, bint flat, Py_ssize_t start, Py_ssize_t end, double e,
+    char* terms, Vec[double]* a, Vec[double]* b
 ) noexcept nogil:
-    """Whole blocks of elements start..end, as far as all terms are calm. How many elements that was."""
+    """Whole blocks of elements start..end, as far as all terms are calm. How many elements that was.
+
+    `flat` and the NULL for no terms are literals: without them each block would be asked again.
+    """
     cdef elem buffer[BLOCK_VECTORS * 16]
     cdef elem weights[BLOCK_VECTORS * 16]
     cdef Py_ssize_t width = kind.lanes(), block = BLOCK_VECTORS * width, term_size = 64 // width, i = start
     cdef Frame[elem] frame = frame_for(kind, e)
     cdef Vec[elem] seen, total
     cdef const elem* x
+    cdef const elem* w = NULL
     while i + block <= end:
-        x = stage(kind, row, i, block, buffer)
+        x = row.x + i
+        if not flat:
+            x = stage(kind, row, i, block, buffer)
+            w = stage_weights(kind, row, i, block, block, weights)
         prefetch_block(kind, x)
         seen = kind.splat(0)
-        total = block_sum(kind, how, x, stage_weights(kind, row, i, block, block, weights), &frame, &seen,
-                          at(terms, (i - start) * term_size), True)
+        total = block_sum(kind, how, x, w, &frame,
+                          &seen, at(terms, (i - start) * term_size), True)
         if kind.strayed(seen):
             break
         add_block(kind, total, a, b)
@@ -186,11 +193,13 @@ cdef inline bint sum_segment(
 
     if e != e:
         e = reference_of(kind, how, row, i, min(i + block, end))
-    if not eager:                               # two calls, so that the one without terms has no question about them
-        if terms is NULL:
-            i += sum_calm_blocks(kind, how, row, start, end, e, NULL, &a, &b)
+    if not eager:
+        if not is_flat(kind, row):
+            i += sum_calm_blocks(kind, how, row, False, start, end, e, terms, &a, &b)
+        elif terms is NULL:
+            i += sum_calm_blocks(kind, how, row, True, start, end, e, NULL, &a, &b)
         else:
-            i += sum_calm_blocks(kind, how, row, start, end, e, terms, &a, &b)
+            i += sum_calm_blocks(kind, how, row, True, start, end, e, terms, &a, &b)
     calm = end - i < block
     while i < end:
         number = min(block, end - i)

@@ -212,11 +212,19 @@ cdef double log_sum_near_zero(Kind[elem] kind, const Row[elem]* row, double valu
     return most + (error + part.lo)
 
 
-cdef inline elem value_of_row(Kind[elem] kind, const Rule* rule, const Row[elem]* row) noexcept nogil:
-    """The result of a function that has one number a row."""
-    cdef double value = value_of(kind, rule)
+cdef inline bint needs_second_look(Kind[elem] kind, const Rule* rule) noexcept nogil:
+    """Whether a result is so near 0 that its row is looked at again."""
     if Rule in LogRule:
-        if fabs(value) < 4 * kind.epsilon() and row.n > 1 and row.shift == 0:
+        return fabs(value_of(kind, rule)) < 4 * kind.epsilon()
+    else:
+        return False
+
+
+cdef inline elem value_of_row(Kind[elem] kind, const Rule* rule, const Row[elem]* row) noexcept nogil:
+    """The result of a function that has one number a row. The row is read where it needs a second look."""
+    cdef double value = value_of(kind, rule)
+    if needs_second_look(kind, rule):
+        if row.n > 1 and row.shift == 0:
             value = log_sum_near_zero(kind, row, value)
     return kind.rounded(value)
 
@@ -239,18 +247,19 @@ cdef inline void put_lse(Kind[elem] kind, const Row[elem]* row, bint summed, con
 
 
 cdef inline void run_row(
-    Kind[elem] kind, Rule* rule, const Job* job, const Row[elem]* place, elem* y, double* guess, char* scratch, Pair* pairs
+    Kind[elem] kind, Rule* rule, const Job* job, Row[elem]* row, elem* y, double* guess, char* scratch, Pair* pairs
 ) noexcept nogil:
-    cdef Row[elem] row = place[0]
+    """All of it; the row may be left with a shift."""
     cdef char* terms = scratch if job.scratch else <char*> y
     cdef Pair total
-    cdef bint summed = sum_row(kind, rule, job, &row, guess, terms, pairs, &total)
-    while not settle(kind, rule, &row, summed, &total):
+    cdef bint summed = sum_row(kind, rule, job, row, guess, terms, pairs, &total)
+    while not settle(kind, rule, row, summed, &total):
         guess[0] = NAN
-        summed = sum_row(kind, rule, job, &row, guess, terms, pairs, &total)
-    put_lse(kind, &row, summed, &total)
+        summed = sum_row(kind, rule, job, row, guess, terms, pairs, &total)
+    if not job.plain:
+        put_lse(kind, row, summed, &total)
     if Rule in ReducingRule:
-        put_value(kind, rule, job, &row, y)
+        put_value(kind, rule, job, row, y)
     else:
-        write_segments(kind, rule, &row, 0, segments(row.n), terms if job.recipe.keep_terms else NULL, pairs,
+        write_segments(kind, rule, row, 0, segments(row.n), terms if job.recipe.keep_terms else NULL, pairs,
                        y, job.y_stride, job.streaming)
