@@ -30,6 +30,9 @@ ctypedef fused ExpReduction:        # exponentials, which need a reference
     ExpSum
     WeightedSum
 
+ctypedef fused WeightedReduction:   # take weights, and rows never as they lie
+    WeightedSum
+
 # What pass 2 does with it.
 ctypedef fused Rule:
     Softmax

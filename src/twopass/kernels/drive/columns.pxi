@@ -20,8 +20,8 @@ from twopass.kernels.job cimport Job, column_of
 from twopass.kernels.memory cimport adjusted, fetch, put, spread, vectors
 from twopass.kernels.reductions.expsum cimport is_out_of_range
 from twopass.kernels.rules cimport (
-    NUMBERS, AmendingRule, ExpRule, ReducingRule, Reduction, Rule, TermRule, WeightedRule, addend, amend, amends,
-    numbers_of, settle_rule,
+    NUMBERS, AmendingRule, ExpRule, ReducingRule, Reduction, Rule, TermRule, WeightedReduction, WeightedRule, addend,
+    amend, amends, numbers_of, settle_rule,
 )
 from twopass.kernels.sums cimport BLOCK_VECTORS, SEGMENT, Pair, add_block, join_each_double, join_each_float
 from twopass.kernels.vec cimport Frame, Kind, Operand, Row, Vec, elem, prefetch, store_fence, uchar
@@ -41,19 +41,13 @@ cdef inline Py_ssize_t tiles(const Job* job, Py_ssize_t wide) noexcept nogil:
     return (job.columns + wide - 1) // wide
 
 
-cdef inline Vec[elem] column_vector(
-    Kind[elem] kind, const Row[elem]* tile, bint plain, Py_ssize_t i, Py_ssize_t column, Py_ssize_t left
+cdef Vec[elem] adjusted_columns(
+    Kind[elem] kind, const Row[elem]* tile, Py_ssize_t i, Py_ssize_t column, Py_ssize_t left
 ) noexcept nogil:
-    """Element i of a vector of columns, or of what is left of one, with -inf for the others.
-
-    `plain`, a literal where it matters, is the tile's: without operands there is no question about them.
-    """
+    """Element i of a vector of columns, or of what is left of one, with -inf for the others, as operands have it."""
     cdef Vec[elem] v = fetch(kind, tile.x + i * tile.stride + column, left)
-    cdef Operand[elem] bias
-    cdef Operand[uchar] where
-    if plain:
-        return v
-    bias, where = tile.bias, tile.where
+    cdef Operand[elem] bias = tile.bias
+    cdef Operand[uchar] where = tile.where
     bias.stride, where.stride = bias.step, where.step
     if bias.p is not NULL:
         bias.p += i * tile.bias.stride + column * bias.step
@@ -61,6 +55,15 @@ cdef inline Vec[elem] column_vector(
         where.p += i * tile.where.stride + column * where.step
     v = adjusted(kind, tile, v, &bias, &where, left)
     return v if left >= kind.lanes() else kind.first(v, left)
+
+
+cdef inline Vec[elem] column_vector(
+    Kind[elem] kind, const Row[elem]* tile, bint plain, Py_ssize_t i, Py_ssize_t column, Py_ssize_t left
+) noexcept nogil:
+    """The same. `plain`, a literal where it matters, is the tile's: without operands there is no question about them."""
+    if plain:
+        return fetch(kind, tile.x + i * tile.stride + column, left)
+    return adjusted_columns(kind, tile, i, column, left)
 
 
 cdef inline Vec[elem] column_weights(
@@ -89,8 +92,9 @@ cdef bint sum_tile(
     Kind[elem] kind, const Reduction* how, const Row[elem]* tile, Py_ssize_t start, Py_ssize_t end, Py_ssize_t columns,
     const double* e, Pair* pairs, bint calm
 ) noexcept nogil:
-    if tile.plain:
-        return sum_tile_as(kind, how, tile, True, start, end, columns, e, pairs, calm)
+    if Reduction not in WeightedReduction:
+        if tile.plain:
+            return sum_tile_as(kind, how, tile, True, start, end, columns, e, pairs, calm)
     return sum_tile_as(kind, how, tile, False, start, end, columns, e, pairs, calm)
 
 
@@ -118,7 +122,7 @@ cdef inline bint sum_tile_as(
             for c in range(vectors(columns, width)):
                 left = columns - c * width
                 number = vectors(rows - lane, width)
-                if not (calm and left >= width):
+                if not (plain and calm and left >= width):
                     total = column_sum(kind, how, tile, plain, i + lane, c * width, number, left, &frames[c], &seen, False)
                 elif number == BLOCK_VECTORS:
                     for k in range(BLOCK_VECTORS):
@@ -133,7 +137,7 @@ cdef inline bint sum_tile_as(
             return sum_tile(kind, how, tile, start, end, columns, e, pairs, False)
         i += rows
     for c in range(vectors(columns, width)):
-        join_columns(kind, &a[c * width], &b[c * width], e + c * width, calm and columns - c * width >= width,
+        join_columns(kind, &a[c * width], &b[c * width], e + c * width, plain and calm and columns - c * width >= width,
                      pairs + c * width)
     return not kind.tripped(seen, frames[0].limit)
 

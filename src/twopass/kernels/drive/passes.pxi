@@ -11,8 +11,8 @@ from twopass.kernels.memory cimport (
     at, fetch, is_flat, kept_at, put, scatter, unaligned_head, vectors,
 )
 from twopass.kernels.rules cimport (
-    NUMBERS, AmendingRule, ExpReduction, Reduction, Rule, TermRule, addend, amend, amends, numbers_of, result_of, result_of_term,
-    weights_at,
+    NUMBERS, AmendingRule, ExpReduction, Reduction, Rule, TermRule, WeightedReduction, addend, amend, amends, numbers_of,
+    result_of, result_of_term, weights_at,
 )
 from twopass.kernels.sums cimport BLOCK_VECTORS, Pair, add_block, join_lanes
 from twopass.kernels.vec cimport Frame, Kind, Row, Vec, elem, exp2i, prefetch
@@ -193,10 +193,11 @@ cdef inline bint sum_segment(
 
     if e != e:
         e = reference_of(kind, how, row, i, min(i + block, end))
-    if not eager:
-        if not is_flat(kind, row):
-            i += sum_calm_blocks(kind, how, row, False, start, end, e, terms, &a, &b)
-        elif terms is NULL:
+    if Reduction in WeightedReduction:
+        if not eager:
+            i += sum_calm_blocks(kind, how, row, False, start, end, e, NULL, &a, &b)
+    elif is_flat(kind, row) and not eager:
+        if terms is NULL:
             i += sum_calm_blocks(kind, how, row, True, start, end, e, NULL, &a, &b)
         else:
             i += sum_calm_blocks(kind, how, row, True, start, end, e, terms, &a, &b)
