@@ -74,6 +74,20 @@ def test_thread_counts_one_to_eight(target, function, dtype):
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("dtype", ("float32", "float64"))
+@pytest.mark.parametrize("levels", ((1, 0.5, 0, 0.25), (0, 1, 0, 0)), ids=str)
+def test_rows_out_of_range_that_threads_share(target, function, dtype, levels):
+    """What one of them is shifted by is no matter of the next one."""
+    n = 5 * SEGMENT + 40
+    x = hard("normal_3", n, dtype) + np.array(levels, dtype)[:, None] * np.finfo(dtype).max / 2
+    x = x.astype(dtype)
+    want = np.array([call(target, function, row, threads=1) for row in x])
+    for algorithm in ALGORITHMS:
+        got = call(target, function, x, algorithm=algorithm, threads=5)
+        assert_same_bits(got, want, algorithm)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", (0, 1, 5, 17, 100, 128, 129, 1000, 5000, SEGMENT + 300))
 def test_a_row_alone_and_in_a_batch(target, function, dtype, n):
