@@ -28,7 +28,7 @@ class Bound(NamedTuple):
 
 
 # Where 8 ULP come from, in eps of the exact values: an exponential is at most 1.0 too small and 0.9
-# too large (tools/exp_core.py: any float32), the sum of a row as well and, with three roundings of a
+# too large (exp_core.py: any float32), the sum of a row as well and, with three roundings of a
 # block's tree, 1.5 more; rounding its reciprocal adds 0.3 where the product has the largest steps.
 # An eps is up to two ULP, and the product rounds by half of one: 7.9. The worst that a search found
 # is 6.8 (tests/worst.py). The same adds up to 3.5 eps for a logarithm; the worst found is 2.02.

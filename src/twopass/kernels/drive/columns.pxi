@@ -24,7 +24,7 @@ from twopass.kernels.rules cimport (
     amend, amends, numbers_of, settle_rule,
 )
 from twopass.kernels.sums cimport BLOCK_VECTORS, SEGMENT, Pair, add_block, join_each_double, join_each_float
-from twopass.kernels.vec cimport Frame, Kind, Operand, Row, Vec, elem, prefetch, store_fence, uchar
+from twopass.kernels.vec cimport Frame, Kind, Operand, Row, Vec, elem, exp2i, prefetch, store_fence, uchar
 
 cdef enum:
     TILE = 16                       # vectors
@@ -332,8 +332,8 @@ cdef inline bint sum_tile_of(
     if Rule in WeightedRule:
         if not sum_with_references(kind, WEIGHTED_SUM, job, tile, columns, guess, totals):
             return False
-        for j in range(columns):            # a column whose weights are all 0 has no reference, either
-            some = some and totals[j].hi != 0
+        for j in range(columns):            # an element of weight 0 may have decided the reference: rows leave it out
+            some = some and fabs(totals[j].hi) > exp2i(kind.lowest() / 2)
         return some
     elif Rule in ExpRule:
         return sum_with_references(kind, EXP_SUM, job, tile, columns, guess, totals)

@@ -9,6 +9,7 @@ from twopass.kernels.vec cimport Kind, Row, elem
 
 cdef struct Halfway:                # what is known of a row between two steps
     Pair* pairs                     # of its segments
+    Py_ssize_t row                  # which one it is that has this
     double shift
     AnyRule rule
 
@@ -17,7 +18,7 @@ cdef inline Row[elem] halfway_row(
     Kind[elem] kind, const Job* job, const Halfway* halfway, Py_ssize_t index, elem** y
 ) noexcept nogil:
     cdef Row[elem] row = row_at(kind, job, index, y)
-    shift_row(kind, &row, halfway.shift)
+    shift_row(kind, &row, halfway.shift if halfway.row == index else 0)
     return row
 
 
@@ -36,7 +37,7 @@ cdef bint settle_step(
     cdef Row[elem] row = halfway_row(kind, job, halfway, index, &y)
     cdef Pair total = merge_all(halfway.pairs, segments(job.n))
     cdef bint done = settle(kind, rule, &row, summed, &total)
-    halfway.shift = row.shift
+    halfway.row, halfway.shift = index, row.shift
     if done:
         put_lse(kind, &row, summed, &total)
     if Rule in ReducingRule:
