@@ -27,12 +27,14 @@ from oracle import (
     assert_same_bits,
     bound,
     finite_cast,
+    unfused,
 )
-from structured import LAYOUTS
+from structured import LAYOUTS, batch, weights
 
 import twopass
 from twopass import _pairs
 from twopass.bench.exact import ulp
+from twopass.functions import TABLE
 
 OUTS = ("new", "given", "in place")
 
@@ -57,12 +59,23 @@ class Case:
     def laid_out(self, x: np.ndarray) -> Any:
         return LAYOUTS[self.layout](self.rng(), x.copy())
 
-    def run(self, function: str, x: np.ndarray) -> np.ndarray:
+    def beside(self, operand: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """An operand of rows, laid out as they are: of length 1 where it is that."""
+        array, axis = self.laid_out(np.broadcast_to(operand, shape))
+        alone = [n < of_rows for n, of_rows in zip(operand.shape, shape, strict=True)]
+        axis %= array.ndim
+        return array[tuple(slice(1 if alone[d == axis] else None) for d in range(array.ndim))]
+
+    def run(self, function: str, x: np.ndarray, **operands: Any) -> np.ndarray:
         """The results for rows: a matrix, or a number for each."""
         self.values[function] += x.size
         layout = self.laid_out(x)
         array, axis = layout
         options = {"algorithm": self.algorithm, "threads": self.threads}
+        options |= {
+            name: self.beside(operand, x.shape) if np.ndim(operand) else operand
+            for name, operand in operands.items()
+        }
         reduced = function in REDUCING
         if self.out == "in place" and not reduced and array.dtype == x.dtype:
             options["out"] = array
@@ -338,6 +351,34 @@ def integers_are_doubles(case: Case) -> None:
             assert_same_bits(got, want, f"{function} of {kind}")
 
 
+def operands_stand_for_an_expression(case: Case) -> None:
+    """Broadcast or not: the bits of plain calls on the array that they make of the rows."""
+    rng, x = case.rng(), case.x
+    beside: dict[str, Any] = {
+        "scale": rng.choice([-1, 0.37, 2.0 ** rng.integers(-20, 20)]),
+        "bias": batch(rng, *some_of(rng, x.shape), x.dtype.name),
+        "where": rng.random(some_of(rng, x.shape)) < rng.choice([0.1, 0.9]),
+    }
+    beside = {name: beside[name] for name in rng.permutation([*beside])[: rng.integers(1, 4)]}
+    taken = unfused(x, **beside)
+    left = np.broadcast_to(beside.get("where", True), x.shape).any(1, keepdims=True)
+    for row in TABLE:
+        want = case.run(row.name, taken)
+        if not row.reduces:
+            want = np.where(left, want, want.dtype.type(row.of_nothing))
+        assert_same_bits(case.run(row.name, x, **beside), want, f"{row.name} with {beside}")
+    b = weights(rng, some_of(rng, x.shape), x.dtype.name)
+    got, want = (case.run("logsumexp", rows, b=b, **of) for rows, of in ((x, beside), (taken, {})))
+    assert_same_bits(got, want, f"logsumexp with b = {b} and {beside}")
+    full = np.broadcast_to(b, x.shape)
+    assert_same_bits(got, case.alone().run("logsumexp", taken, b=full), f"b = {b} broadcast")
+
+
+def some_of(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape that broadcasts to one of rows."""
+    return tuple(int(rng.choice([1, n])) for n in shape)
+
+
 def weights_count(case: Case) -> None:
     """logsumexp with weights of both signs, with and without the sign.
 
@@ -349,9 +390,9 @@ def weights_count(case: Case) -> None:
         return
     case.values["logsumexp with weights"] += 2 * x.size
     array, axis = case.laid_out(x)
-    weights = case.laid_out(b).array
-    sizes, signs = case.target.logsumexp(array, axis, b=weights, return_sign=True)
-    plain = np.ravel(case.target.logsumexp(array, axis, b=weights))
+    laid_out = case.laid_out(b).array
+    sizes, signs = case.target.logsumexp(array, axis, b=laid_out, return_sign=True)
+    plain = np.ravel(case.target.logsumexp(array, axis, b=laid_out))
     for each in zip(x, b, np.ravel(sizes), np.ravel(signs), plain, strict=True):
         _check_weighted(*each)
 
@@ -395,6 +436,7 @@ LAWS: dict[str, Callable[[Case], None]] = {
         places_are_none,
         axes_have_many_names,
         integers_are_doubles,
+        operands_stand_for_an_expression,
         weights_count,
     )
 }

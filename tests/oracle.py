@@ -106,6 +106,14 @@ def call(target: Any, function: str, x: Any, axis: Any = -1, **options: Any) -> 
     return getattr(target, function)(x, axis=axis, **options)
 
 
+def unfused(x: np.ndarray, scale: Any = None, bias: Any = None, where: Any = None) -> np.ndarray:
+    """What operands make of x, each step rounded by NumPy, in an array of its own."""
+    with np.errstate(all="ignore"):
+        x = x if scale is None else float(scale) * x
+        x = x if bias is None else x + bias
+    return x if where is None else np.where(where, x, x.dtype.type(-np.inf))
+
+
 # ---- Memory -------------------------------------------------------------------------------------
 
 

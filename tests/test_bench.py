@@ -51,7 +51,7 @@ class FakeTarget:
         self.probe = self
         self.calls = []
 
-    def softmax(self, x, axis, *, out, algorithm="auto"):
+    def softmax(self, x, axis, *, out, algorithm="auto", **beside):
         self.calls.append((algorithm, x.shape, axis, out.shape, get_num_threads()))
 
     log_softmax = logsumexp = softmax
@@ -172,10 +172,24 @@ def test_full_run_has_the_other_inputs(monkeypatch):
         (Case("softmax", (16 * Mi,), dtype="float64"), "16 Mi float64"),
         (Case("softmax", (4096, 1000), 1, threads=2), "(4096, 1000), 2 threads"),
         (Case("softmax", (4096, 64), 0), "(4096, 64) axis 0"),
+        (Case("softmax", (8, 64), 1, operands="b row"), "(8, 64), b row"),
     ],
 )
 def test_label(case, label):
     assert case.label == label
+
+
+@pytest.mark.parametrize("function", ["softmax", "logsumexp"])
+def test_each_operand_is_judged_by_none(function):
+    found = cases.operand_cases(function)
+    assert {case.operands for case in found} == {
+        *("", "scale, bias row"),
+        *(cases.WEIGHTS if function == "logsumexp" else ()),
+    }
+    pairs = [pair for pair in cases.comparisons(found) if pair.case.operands]
+    assert {pair.reference for pair in pairs} == {case for case in found if not case.operands}
+    assert not any(case.is_row for case in found)
+    assert all(case.axis for case in found if case.shape == (100_000, 10))
 
 
 def test_arrays():
@@ -284,6 +298,7 @@ def test_json_schema(tmp_path):
     result = document["results"][0]
     assert result["case"] == {
         "function": "softmax", "shape": [64], "axis": 0, "dtype": "float32", "threads": 1,
+        "operands": "",
     }  # fmt: skip
     assert (result["target"], result["name"], result["calls"]) == ("skylake_x", LIMIT, 4)
     assert result["best_ns"] == min(result["rounds_ns"])

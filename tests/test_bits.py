@@ -13,7 +13,6 @@ from oracle import (
     SEGMENT,
     assert_same_bits,
     call,
-    corpus,
     hard,
 )
 
@@ -27,7 +26,9 @@ def need_fma(target):
 def test_stored_digest(target, algorithm):
     """What bits.json says, on every machine; `python tests/digest.py --write` renews it."""
     need_fma(target)
-    assert digest.differences(digest.digests(target, corpus(), algorithm=algorithm)) == []
+    assert (
+        digest.differences(digest.digests(target, digest.short_corpus(), algorithm=algorithm)) == []
+    )
 
 
 @pytest.mark.slow
@@ -70,6 +71,20 @@ def test_thread_counts_one_to_eight(target, function, dtype):
     want = call(target, function, x, threads=1)
     for threads in range(1, 9):
         assert_same_bits(call(target, function, x, threads=threads), want, f"{threads} threads")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("dtype", ("float32", "float64"))
+@pytest.mark.parametrize("levels", ((1, 0.5, 0, 0.25), (0, 1, 0, 0)), ids=str)
+def test_rows_out_of_range_that_threads_share(target, function, dtype, levels):
+    """What one of them is shifted by is no matter of the next one."""
+    n = 5 * SEGMENT + 40
+    x = hard("normal_3", n, dtype) + np.array(levels, dtype)[:, None] * np.finfo(dtype).max / 2
+    x = x.astype(dtype)
+    want = np.array([call(target, function, row, threads=1) for row in x])
+    for algorithm in ALGORITHMS:
+        got = call(target, function, x, algorithm=algorithm, threads=5)
+        assert_same_bits(got, want, algorithm)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -134,6 +134,22 @@ def test_bench(capsys, monkeypatch, tmp_path, target):
     assert {row["name"] for row in document["results"]} >= {"scipy", "limit", "auto", "two_pass"}
 
 
+@needs_extra
+def test_bench_of_operands(capsys, monkeypatch, tmp_path, target):
+    from twopass.bench import cases
+
+    monkeypatch.setattr(cases, "OPERAND_SHAPES", (((8, 16), 0), ((8, 16), 1)))
+    monkeypatch.chdir(tmp_path)
+    arguments = ["bench", "--operands", "--target", target.name, "--function", "logsumexp"]
+    assert _cli.main([*arguments, "--json", "bench.json"]) == 0
+    assert capsys.readouterr().out.endswith("\nData: bench.json\n")
+    assert [file.name for file in tmp_path.iterdir()] == ["bench.json"]
+    document = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    measured = {row["case"]["operands"] for row in document["results"] if row["name"] == "scipy"}
+    assert measured == {"", *cases.OPERANDS}
+    assert "not allowed with" in refusal(capsys, "bench", "--operands", "--quick")
+
+
 @pytest.mark.slow
 def test_accuracy(capsys, tmp_path):
     assert _cli.main(["accuracy", "--quick", "--json", str(tmp_path / "errors.json")]) == 0

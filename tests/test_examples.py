@@ -34,8 +34,10 @@ def test_digits(target):
     "name, said",
     (
         ("attention.py", "rows were masked altogether"),
+        ("free_energies.py", "the state that was never sampled"),
         ("language_model.py", "no log-probability does"),
         ("memory_mapped.py", "the same bits as from memory"),
+        ("sinkhorn.py", "a plan for"),
     ),
 )
 def test_example(target, name, said):

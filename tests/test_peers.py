@@ -13,7 +13,7 @@ from child import output
 
 from twopass.bench import peer as peer_module
 from twopass.bench import peers
-from twopass.bench.cases import Case
+from twopass.bench.cases import OPERANDS, WEIGHTS, Case
 from twopass.bench.peer import Peer
 from twopass.bench.run import AUTO, Measured, contenders
 from twopass.bench.timing import Result
@@ -39,6 +39,26 @@ def test_peer_computes_the_function(name, function, dtype, shape, axis):
     assert (result.dtype, result.shape) == (out.dtype, out.shape)
     tolerance = 8 * float(np.finfo(dtype).eps) * max(1, np.abs(expected).max())
     np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("function", NAMES)
+@pytest.mark.parametrize("operands", OPERANDS)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_scipy_does_the_same_with_operands(target, function, operands, axis):
+    pytest.importorskip("scipy.special")
+    case = Case(function, (30, 40), axis, "float64", operands=operands)
+    if operands in WEIGHTS and not case.reduces:
+        pytest.skip("takes no weights")
+    x, out = case.arrays()
+    expected = getattr(target, function)(x, axis, **case.beside())
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(peers.PEERS["scipy"].call(case, x, out)(), expected, rtol=1e-11)
+
+
+def test_a_peer_without_operands_is_left_out(monkeypatch):
+    peer = Peer("plain", {"softmax": lambda *case: pytest.fail("called")}, {})
+    case = Case("softmax", (8, 8), 1, operands="scale, bias row")
+    assert left_out(peer, case, monkeypatch) == [("plain", "plain is not measured with operands")]
 
 
 @pytest.mark.parametrize("name", ["scipy", "torch", "onnxruntime"])

@@ -8,7 +8,7 @@ axes are moved last by a view, and the rows go to `_threads.run`.
 from __future__ import annotations
 
 import operator
-import sys
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,17 +16,21 @@ import numpy.typing as npt
 from numpy.exceptions import AxisError
 
 from twopass import _reference, _threads
+from twopass._arrays import as_array, is_masked, number_or_array
 from twopass._importing import importing
-from twopass.functions import ALGORITHMS, DTYPES, TABLE
+from twopass._operands import Operands, have_kernel, operands
+from twopass.functions import ALGORITHMS, BY_NAME, DTYPES, TABLE
 
 Array = npt.NDArray[Any]
+
+DOUBTFUL = 2  # a sign that says that the kernels leave a row to the reference
 
 
 class PlanFactory(Protocol):
     """The `Plan` class of a target module."""
 
     def __call__(
-        self, function: int, x: Array, y: Array, algorithm: int, aliased: bool
+        self, function: int, x: Array, y: Array, algorithm: int, aliased: bool, **beside: Any
     ) -> _threads.Plan: ...
 
 
@@ -38,32 +42,87 @@ def elementwise(
     out: Array | None,
     algorithm: str,
     threads: int | None,
+    scale: float | None = None,
+    bias: npt.ArrayLike | None = None,
+    where: npt.ArrayLike | None = None,
+    return_lse: bool = False,
 ) -> Any:
     """Softmax or log_softmax of anything that NumPy can make an array of, and of Dask arrays."""
+    row = TABLE[function]
     if _is_dask(x):
-        return _dask(TABLE[function].name, x, axis, out=out)
+        refused: dict[str, Any] = {
+            "scale": scale,
+            "bias": bias,
+            "where": where,
+            "return_lse": return_lse or None,
+        }
+        return _dask(row.name, x, axis, out=out, **refused)
     choice, workers = _algorithm_index(algorithm), _threads.check(threads)
-    x = _as_array(x)
+    x = as_array(x)
     axes = _axes(axis, x.ndim)
-    dtype = _reference.result_dtype(x.dtype)
+    beside = operands(x, _reference.result_dtype(x.dtype), scale, bias, where)
+    dtype = beside.dtype
     target = _checked(out, x.shape, dtype)
+    kept = tuple(n for d, n in enumerate(x.shape) if d not in axes)
+    lse = np.full(kept, -np.inf, dtype)
     if not _has_kernel(dtype):
-        return _deliver(getattr(_reference, TABLE[function].oracle)(x, axes), target, out)
+        taken = beside.apply(x) if beside else x
+        result = getattr(_reference, row.oracle)(taken, axes)
+        lse[...] = _reference.logsumexp(taken, axes) if return_lse else -np.inf
+    else:
+        result = _rewrite(
+            plan, function, x, axes, target, choice, workers, beside, lse if return_lse else None
+        )
+    empty = beside.nothing_left(x.ndim, axes)
+    if empty is not None:
+        np.copyto(result, row.of_nothing, where=empty)
+    y = _deliver(result, target, out)
+    return (y, lse[()]) if return_lse else y
+
+
+def _rewrite(
+    plan: PlanFactory,
+    function: int,
+    x: Array,
+    axes: tuple[int, ...],
+    target: Array | None,
+    algorithm: int,
+    workers: int | None,
+    beside: Operands,
+    lse: Array | None,
+) -> Array:
+    """Run a function that rewrites rows, in `target` if that can be."""
     aliased = target is not None and _same_memory(x, target)
-    source = _prepare(x, dtype)
+    source = _prepare(x, beside.dtype)
     if target is not None and not aliased and np.may_share_memory(source, target):
         source = source.copy()
     # What cannot be written to in place as rows goes to a new array first.
     result = target if target is not None and target.flags.aligned else np.empty_like(source)
     y = _rows(result, axes)
     if result.size and not np.may_share_memory(y, result):
-        result = np.empty(source.shape, dtype)
-        y, aliased = np.empty(_rows(result, axes).shape, dtype), False
+        result = np.empty(source.shape, beside.dtype)
+        y, aliased = np.empty(_rows(result, axes).shape, beside.dtype), False
     if source.size:
-        _threads.run(plan(function, _rows(source, axes), y, choice, aliased), workers)
+        rows = _rows(source, axes)
+        options = _beside_rows(beside, source.shape, axes, target)
+        if lse is not None:
+            options["lse"] = np.broadcast_to(lse[..., None], rows.shape)
+        _threads.run(plan(function, rows, y, algorithm, aliased, **options), workers)
     if source.size and not np.may_share_memory(y, result):
         _from_rows(y, result, axes)
-    return _deliver(result, target, out)
+    return result
+
+
+def _beside_rows(
+    beside: Operands, shape: tuple[int, ...], axes: tuple[int, ...], out: Array | None
+) -> dict[str, Any]:
+    """Return the operands as a plan takes them."""
+    arrays = beside.arrays(shape, out)
+    options: dict[str, Any] = {name: _rows(array, axes) for name, array in arrays.items()}
+    if beside.scale is not None:
+        with np.errstate(over="ignore"):
+            options["scale"] = float(beside.dtype.type(beside.scale))
+    return options
 
 
 def logsumexp(
@@ -77,45 +136,84 @@ def logsumexp(
     out: Array | None,
     algorithm: str,
     threads: int | None,
+    scale: float | None = None,
+    bias: npt.ArrayLike | None = None,
+    where: npt.ArrayLike | None = None,
 ) -> Any:
     """Log-sum-exp of anything that NumPy can make an array of, and of Dask arrays."""
     if _is_dask(a):
         refused = {"b": b, "return_sign": return_sign or None, "out": out}
+        refused |= {"scale": scale, "bias": bias, "where": where}
         return _dask("logsumexp", a, axis, {"keepdims": keepdims}, **refused)
     choice, workers = _algorithm_index(algorithm), _threads.check(threads)
-    weights = None if b is None else _number_or_array(b, "b", left_out="0")
-    exponents = _number_or_array(a, "a")
-    a = _as_array(exponents, "a")
+    weights = None if b is None else number_or_array(b, "b", left_out="0")
+    exponents = number_or_array(a, "a")
+    a = as_array(exponents, "a")
     a = np.atleast_1d(a) if keepdims else a  # as SciPy
-    axes = _axes(axis, _common_ndim(a, weights))
-    dtype = _reference.result_dtype(a.dtype)
+    dtype = (
+        _reference.result_dtype(a.dtype)
+        if weights is None
+        else _reference.weighted_dtype(exponents, weights)
+    )
+    beside = operands(a, dtype, scale, bias, where, "a")
+    dtype = beside.dtype
     if weights is not None:
-        dtype = _reference.weighted_dtype(exponents, weights)
-    if weights is not None or return_sign or not _has_kernel(dtype):
-        return _reference_logsumexp(a, axes, weights, keepdims, return_sign, out, dtype)
-    kept = [n for d, n in enumerate(a.shape) if d not in axes]
-    shape = tuple(1 if d in axes else n for d, n in enumerate(a.shape)) if keepdims else tuple(kept)
-    target = _checked(out, shape, dtype)
-    result = np.full(kept, -np.inf, dtype)
-    if a.size:
-        rows = _rows(_prepare(a, dtype), axes)
-        _threads.run(plan(function, rows, result, choice, False), workers)
-    return _deliver(result.reshape(shape), target, out)
+        weights = np.asarray(weights)
+        a = np.broadcast_to(a, _common_shape(a, weights))
+    axes = _axes(axis, a.ndim)
+    if not _has_kernel(dtype) or not (weights is None or have_kernel(weights, dtype)):
+        taken = beside.apply(a) if beside else a
+        result, *sign = _reference_logsumexp(taken, axes, weights, return_sign, dtype)
+    else:
+        result, *sign = _reduce(plan, function, a, axes, choice, workers, beside, weights)
+        if not return_sign:
+            result, sign = np.where(sign[0] < 0, dtype.type(np.nan), result), []
+    if keepdims:
+        result, *sign = (np.expand_dims(part, axes) for part in (result, *sign))
+    result = _deliver(result, _checked(out, result.shape, result.dtype), out)
+    return (result, sign[0][()]) if sign else result
+
+
+def _reduce(
+    plan: PlanFactory,
+    function: int,
+    a: Array,
+    axes: tuple[int, ...],
+    algorithm: int,
+    workers: int | None,
+    beside: Operands,
+    weights: Array | None,
+) -> tuple[Array, Array]:
+    """Return the log-sum-exps of rows and the signs of their sums."""
+    dtype = beside.dtype
+    kept = tuple(n for d, n in enumerate(a.shape) if d not in axes)
+    result, signs = np.full(kept, -np.inf, dtype), np.zeros(kept, dtype)
+    if not a.size:
+        return result, signs
+    rows = _rows(_prepare(a, dtype), axes)
+    options = _beside_rows(beside, a.shape, axes, None)
+    if weights is None:
+        _threads.run(plan(function, rows, result, algorithm, False, **options), workers)
+        return result, np.where(np.isnan(result), result, result > -np.inf)
+    of_rows = _rows(np.broadcast_to(_prepare(weights, dtype), a.shape), axes)
+    weighted = plan(
+        function, rows, result, algorithm, False, **options, weights=of_rows, signs=signs
+    )
+    _threads.run(weighted, workers)
+    doubtful = signs == DOUBTFUL
+    if doubtful.any():
+        few = {name: options[name][doubtful] for name in ("bias", "where") if name in options}
+        taken = replace(beside, bias=few.get("bias"), where=few.get("where")).apply(rows[doubtful])
+        again = _reference.logsumexp(taken, -1, of_rows[doubtful], False, True, dtype)
+        result[doubtful], signs[doubtful] = again
+    return result, signs
 
 
 def _reference_logsumexp(
-    a: Array,
-    axes: tuple[int, ...],
-    b: Any,
-    keepdims: bool,
-    return_sign: bool,
-    out: Array | None,
-    dtype: np.dtype[Any],
-) -> Any:
-    result = _reference.logsumexp(a, axes, b, keepdims, return_sign, dtype)
-    size, *sign = result if isinstance(result, tuple) else (result,)
-    size = _deliver(size, _checked(out, size.shape, size.dtype), out)
-    return (size, sign[0][()]) if sign else size
+    a: Array, axes: tuple[int, ...], b: Any, return_sign: bool, dtype: np.dtype[Any]
+) -> tuple[Array, ...]:
+    result = _reference.logsumexp(a, axes, b, False, return_sign, dtype)
+    return result if isinstance(result, tuple) else (result,)
 
 
 def _is_dask(x: Any) -> bool:
@@ -123,52 +221,40 @@ def _is_dask(x: Any) -> bool:
     return type(x).__module__.startswith("dask.array") and type(x).__name__ == "Array"
 
 
-def _is_masked(x: Any) -> bool:
-    """Tell a masked array without importing numpy.ma, as who has one has imported it."""
-    return isinstance(x, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ()))
+# What gives the same of a Dask array.
+WITHOUT = {
+    "out": "store the result, as its method store does",
+    "scale": "pass scale * {x}",
+    "bias": "pass {x} + bias",
+    "where": "pass dask.array.where(where, {x}, -numpy.inf)",
+    "return_lse": "call logsumexp, too",
+    "b": "pass {x} + dask.array.log(b), if no weight is negative",
+    "return_sign": "it is 1, as without b no term is negative",
+}
 
 
 def _dask(
     name: str, x: Any, axis: Any, options: dict[str, Any] | None = None, **refused: Any
 ) -> Any:
+    letter = "a" if BY_NAME[name].reduces else "x"
     for option, value in refused.items():
         if value is not None:
-            raise TypeError(f"{option} is not supported for Dask arrays")
+            raise TypeError(
+                f"{option} is not supported for Dask arrays: {WITHOUT[option].format(x=letter)}"
+            )
     with importing:
         from twopass import dask
 
     return getattr(dask, name)(x, axis, **(options or {}))
 
 
-def _number_or_array(x: npt.ArrayLike, name: str, left_out: str = "-numpy.inf") -> Array | complex:
-    """Leave a Python number as it is: it does not widen the dtype of what it meets."""
-    if isinstance(x, (int, float, complex)) and not isinstance(x, np.generic):
-        return x
-    return _as_array(x, name, left_out)
-
-
-def _common_ndim(a: Array, b: Any) -> int:
+def _common_shape(a: Array, b: Array) -> tuple[int, ...]:
     try:
-        return np.broadcast(a, b).ndim
+        return np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
         raise ValueError(
             f"a has shape {a.shape} and b has shape {b.shape}, which do not broadcast together"
         ) from None
-
-
-def _as_array(x: npt.ArrayLike, name: str = "x", left_out: str = "-numpy.inf") -> Array:
-    if _is_masked(x):
-        raise TypeError(
-            f"masked arrays are not supported: pass {name}.filled({left_out}), "
-            "which leaves the masked elements out"
-        )
-    array = np.asarray(x)
-    if array.dtype.kind not in "biufc":
-        raise TypeError(
-            f"{name} has dtype {array.dtype}, which is not numeric: "
-            f"convert it first, as numpy.asarray({name}, float) does"
-        )
-    return array
 
 
 def _has_kernel(dtype: np.dtype[Any]) -> bool:
@@ -182,7 +268,7 @@ def _axes(axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
     axes = tuple(_axis(a, ndim) for a in (axis if isinstance(axis, tuple) else (axis,)))
     if len(set(axes)) < len(axes):
         raise ValueError(f"axis {axis} names an axis twice")
-    return axes
+    return axes if ndim else ()
 
 
 def _axis(axis: Any, ndim: int) -> int:
@@ -213,7 +299,7 @@ def _checked(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
     """Validate `out`, and view one of a subclass (a memmap) as a plain array."""
     if out is None:
         return None
-    if _is_masked(out):
+    if is_masked(out):
         raise TypeError("out must not be a masked array: pass out.data, which has no mask")
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy.ndarray, not {type(out).__name__}")

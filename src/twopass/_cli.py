@@ -67,7 +67,11 @@ def _parser() -> _Parser:
         description="Measure every algorithm on every target that runs here, next to scipy, torch "
         "and onnxruntime (where installed) and to the limit: the time of the bare memory traffic.",
     )
-    bench.add_argument("--quick", action="store_true", help="fewer inputs: ends within a minute")
+    inputs = bench.add_mutually_exclusive_group()
+    inputs.add_argument("--quick", action="store_true", help="fewer inputs: ends within a minute")
+    inputs.add_argument(
+        "--operands", action="store_true", help="weights, scale and bias beside the input; no chart"
+    )
     bench.add_argument(
         "--target", nargs="+", metavar="T", help="measure these targets only (default: all)"
     )
@@ -145,6 +149,7 @@ def _bench(options: argparse.Namespace) -> int:
         _choose(options.target),
         options.function,
         quick=options.quick,
+        operands=options.operands,
         plot_path=options.plot,
         json_path=options.json,
     )

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from twopass import _api, _reference, _targets
+from twopass import _api, _arrays, _reference, _targets
 from twopass.functions import EXPONENTIALS, TABLE
 
 Array = npt.NDArray[Any]
@@ -351,7 +351,7 @@ def _exponential(x: float) -> tuple[int, int]:
 
 def _chunk(x: npt.ArrayLike) -> tuple[Array, np.dtype[Any]]:
     """Return an array and the dtype of its results."""
-    array = _api._as_array(x)
+    array = _arrays.as_array(x)
     return array, result_dtype(array.dtype)
 
 

@@ -87,6 +87,11 @@ def weighted_dtype(a: Array | complex, b: Array | complex) -> np.dtype[Any]:
     )
 
 
+def common_dtype(dtype: np.dtype[Any], operand: Array | complex) -> np.dtype[Any]:
+    """Return the dtype of what has one and meets an operand: a Python number widens no array."""
+    return np.result_type(dtype, operand.dtype if isinstance(operand, np.ndarray) else operand * 0)
+
+
 def result_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype of a result: float64 for integers and bool, else the input's own."""
     return np.dtype(np.float64) if dtype.kind in "biu" else dtype.newbyteorder("=")

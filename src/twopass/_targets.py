@@ -81,6 +81,10 @@ class Softmax(Protocol):
         out: NDArray[Any] | None = None,
         algorithm: str = "auto",
         threads: int | None = None,
+        scale: float | None = None,
+        bias: ArrayLike | None = None,
+        where: ArrayLike | None = None,
+        return_lse: bool = False,
     ) -> Any: ...
 
 
@@ -98,6 +102,9 @@ class LogSumExp(Protocol):
         out: NDArray[Any] | None = None,
         algorithm: str = "auto",
         threads: int | None = None,
+        scale: float | None = None,
+        bias: ArrayLike | None = None,
+        where: ArrayLike | None = None,
     ) -> Any: ...
 
 

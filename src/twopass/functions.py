@@ -7,6 +7,7 @@ nothing but the standard library: the performance history reads it beside packag
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 # In the order of kernels/algorithms.pxd and kernels/table.pxi.
@@ -44,6 +45,7 @@ class Function(NamedTuple):
     bound: Bound
     oracle: str  # what it is compared with: a function of _reference.py and bench/multiprecision.py
     onnx: str  # the operator that does the same
+    of_nothing: float  # the result where a mask leaves nothing of a row
 
     @property
     def number(self) -> int:
@@ -52,9 +54,9 @@ class Function(NamedTuple):
 
 
 TABLE = (
-    Function("softmax", EXPONENTIALS, False, PROBABILITY, "softmax", "Softmax"),
-    Function("log_softmax", EXPONENTIALS, False, LOGARITHM, "log_softmax", "LogSoftmax"),
-    Function("logsumexp", EXPONENTIALS, True, LOGARITHM, "logsumexp", "ReduceLogSumExp"),
+    Function("softmax", EXPONENTIALS, False, PROBABILITY, "softmax", "Softmax", 0.0),
+    Function("log_softmax", EXPONENTIALS, False, LOGARITHM, "log_softmax", "LogSoftmax", -math.inf),
+    Function("logsumexp", EXPONENTIALS, True, LOGARITHM, "logsumexp", "ReduceLogSumExp", -math.inf),
 )
 BY_NAME = {function.name: function for function in TABLE}
 NAMES = tuple(BY_NAME)

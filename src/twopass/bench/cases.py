@@ -1,7 +1,7 @@
 """What is measured: row lengths, shapes, and the comparisons drawn from them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -16,6 +16,9 @@ ROWS = tuple(4**k for k in range(3, 14))  # 64 .. 64 Mi
 QUICK_ROWS = (64, 4 * Ki, 64 * Ki, Mi, 16 * Mi)
 BATCHES = ((16384, 64), (4096, 1000), (256, 32000))
 COLUMNS = ((1000, 4096), (4096, 64))  # reduced over axis 0
+
+# As callers have them, and along both axes. The last one is how a transpose of (50000, 200) lies.
+OPERAND_SHAPES = (((1000, 1000), 0), ((1000, 1000), 1), ((100_000, 10), 1), ((200, 50_000), 0))
 
 # The slowest peer holds the input and up to four arrays of its own beside our output.
 ARRAYS_IN_MEMORY = 6
@@ -37,6 +40,8 @@ class Case:
         Name of the input's and the output's dtype.
     threads : int
         Threads that everybody may use.
+    operands : str
+        A key of `OPERANDS`: what stands beside the input.
     """
 
     function: str
@@ -44,6 +49,7 @@ class Case:
     axis: int = 0
     dtype: str = "float32"
     threads: int = 1
+    operands: str = ""
 
     @property
     def size(self) -> int:
@@ -73,7 +79,8 @@ class Case:
             text += f" axis {self.axis}"
         if self.dtype != "float32":
             text += f" {self.dtype}"
-        return text + (f", {self.threads} threads" if self.threads > 1 else "")
+        text += f", {self.threads} threads" if self.threads > 1 else ""
+        return text + (f", {self.operands}" if self.operands else "")
 
     def arrays(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Input of ordinary scores (normal, three wide) and an output to fill."""
@@ -83,6 +90,33 @@ class Case:
         reduced = self.shape[: self.axis] + self.shape[self.axis + 1 :]
         out = np.zeros(reduced if self.reduces else self.shape, self.dtype)
         return x, out
+
+    def beside(self) -> dict[str, Any]:
+        """Return the operands by the names of the arguments."""
+        return OPERANDS[self.operands](self) if self.operands else {}
+
+
+def _row(case: Case) -> NDArray[Any]:
+    """Return a number for each element of a row."""
+    shape = [n if d == case.axis else 1 for d, n in enumerate(case.shape)]
+    return np.random.default_rng(1).standard_normal(shape).astype(case.dtype)
+
+
+def _full(case: Case) -> NDArray[Any]:
+    return np.random.default_rng(1).standard_normal(case.shape).astype(case.dtype)
+
+
+EXPRESSIONS: dict[str, Callable[[Case], dict[str, Any]]] = {
+    "scale, bias row": lambda case: {"scale": 0.125, "bias": _row(case)},
+}
+WEIGHTS: dict[str, Callable[[Case], dict[str, Any]]] = {
+    "b number": lambda case: {"b": 0.5},
+    "b row": lambda case: {"b": abs(_row(case))},
+    "b full": lambda case: {"b": abs(_full(case))},
+    "b signed, return_sign": lambda case: {"b": _full(case), "return_sign": True},
+    "return_sign": lambda case: {"return_sign": True},
+}
+OPERANDS = EXPRESSIONS | WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -110,10 +144,23 @@ def shape_cases(function: str) -> list[Case]:
     return single + double + half + (two if usable_cpus() > 1 else [])
 
 
+def operand_cases(function: str) -> list[Case]:
+    """Return inputs with each of the operands that a function takes, and with none."""
+    names = ["", *EXPRESSIONS, *(WEIGHTS if BY_NAME[function].reduces else ())]
+    return [
+        Case(function, shape, axis, dtype, operands=name)
+        for dtype in ("float64", "float32")
+        for shape, axis in OPERAND_SHAPES
+        for name in names
+    ]
+
+
 def comparisons(cases: list[Case]) -> Iterator[Comparison]:
     """Pair each case with the one it is judged by, where both were measured."""
     for case in cases:
-        if len(case.shape) > 1 and case.axis == 0:
+        if case.operands:
+            yield Comparison(f"{case.label} / none", case, replace(case, operands=""))
+        elif len(case.shape) > 1 and case.axis == 0:
             yield Comparison(f"{case.label} / axis 1", case, replace(case, axis=1))
         elif case.dtype == "float16" and case.nbytes > 16 * Mi:
             yield Comparison(f"{case.label} / float32", case, replace(case, dtype="float32"))

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from twopass._detect import detect
 from twopass.bench import UsageError, peers
-from twopass.bench.cases import Case, fits, row_cases, shape_cases
+from twopass.bench.cases import Case, fits, operand_cases, row_cases, shape_cases
 from twopass.bench.plot import formats, save_chart
 from twopass.bench.record import Record, write_json
 from twopass.bench.report import print_report
@@ -32,6 +32,7 @@ def bench(
     function: str,
     *,
     quick: bool,
+    operands: bool = False,
     plot_path: Path,
     json_path: Path | None = None,
 ) -> int:
@@ -45,6 +46,8 @@ def bench(
         A name of `twopass.functions.TABLE`.
     quick : bool
         Fewer row lengths and rounds, no other shapes: ends within a minute.
+    operands : bool
+        Inputs with operands beside them in place of all others: there is no chart then.
     plot_path : Path
         Where to write the chart.
     json_path : Path or None
@@ -63,14 +66,18 @@ def bench(
     errors = Console(stderr=True, highlight=False)
     names = [target.name for target in targets]
     record = Record(function, quick, names, peers.installed(), detect())
-    _measure(record, targets, _affordable(function, quick, errors), errors)
+    cases = operand_cases(function) if operands else _sweep(function, quick)
+    _measure(record, targets, _affordable(cases, errors), errors)
     if record.measured:
         _publish(record, plot_path, json_path)
     return 0 if record.complete else INTERRUPTED
 
 
-def _affordable(function: str, quick: bool, errors: Console) -> list[Case]:
-    cases = row_cases(function, quick=quick) + ([] if quick else shape_cases(function))
+def _sweep(function: str, quick: bool) -> list[Case]:
+    return row_cases(function, quick=quick) + ([] if quick else shape_cases(function))
+
+
+def _affordable(cases: list[Case], errors: Console) -> list[Case]:
     for case in cases:
         if not fits(case):
             errors.print(f"left out, as memory is short: {case.label}")
@@ -121,8 +128,9 @@ def _until_sure(race: Callable[[], Iterator[Measured]]) -> Measured:
 def _publish(record: Record, plot_path: Path, json_path: Path | None) -> None:
     console = Console(highlight=False)
     print_report(console, record)
-    save_chart(record, plot_path)
-    console.print(f"Chart: {plot_path}", soft_wrap=True)
+    if any(item.case.is_row for item in record.measured):
+        save_chart(record, plot_path)
+        console.print(f"Chart: {plot_path}", soft_wrap=True)
     if json_path:
         write_json(json_path, record.to_dict())
         console.print(f"Data: {json_path}", soft_wrap=True)

@@ -36,6 +36,8 @@ class Peer:
         The dtypes that it takes, of those that are measured.
     fills : bool
         Whether a call writes the output; else it returns an array of its own.
+    operands : bool
+        Whether its callables give `Case.beside` to the library, or apply it before.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Peer:
     style: Mapping[str, Any]
     dtypes: Sequence[str] = DTYPES
     fills: bool = True
+    operands: bool = False
 
     @property
     def installed(self) -> bool:
@@ -62,6 +65,8 @@ class Peer:
         """Return a callable of no arguments that runs a case; ValueError if it is not offered."""
         if not self.offers(case.function, case.dtype):
             raise ValueError(f"{self.name} does not compute {case.function} in {case.dtype}")
+        if case.operands and not self.operands:
+            raise ValueError(f"{self.name} is not measured with operands")
         return self.functions[case.function](case, x, out)
 
     def answer(self, case: Case, x: Array, out: Array) -> Array:

@@ -7,8 +7,8 @@ Schema 1 (all times in nanoseconds per call)::
     versions     python, twopass, numpy and the peers
     targets      names of the builds that ran
     noise        median and worst of (median round / best round - 1) over all results
-    results      case {function, shape, axis, dtype, threads}, size, target (null: a peer), name,
-                 calls a round, rounds_ns, best_ns, spread
+    results      case {function, shape, axis, dtype, threads, operands}, size,
+                 target (null: a peer), name, calls a round, rounds_ns, best_ns, spread
     portability  case, algorithm, value: Pennycook's metric over the targets
 """
 

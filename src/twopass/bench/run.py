@@ -89,10 +89,10 @@ def contenders(
 
     A peer that cannot run the case is left out, and `skipped` is told its name and its exception.
     """
-    entries = []
+    entries, beside = [], case.beside()
     for target in targets:
         function = getattr(target, case.function)
-        call = partial(function, x, axis=case.axis, out=out)
+        call = partial(function, x, axis=case.axis, out=out, **beside)
         entries.append(Contender(AUTO, call, target.name))  # as people call it: no further options
         entries += [
             Contender(name, partial(call, algorithm=name), target.name) for name in ALGORITHMS

@@ -15,7 +15,9 @@ from numpy cimport (
 )
 
 from twopass.kernels.algorithms cimport AUTO, TWO_PASS
-from twopass.kernels.job cimport MAX_DIMS, Axis, Job, add_axis, add_columns, begin_job
+from twopass.kernels.job cimport (
+    MAX_DIMS, OPERANDS, Axis, Job, add_axis, add_columns, add_operand, axis_of, begin_job, expect_operands,
+)
 from twopass.kernels.sums cimport Pair
 
 from twopass import _api, functions
@@ -23,6 +25,7 @@ from twopass import _api, functions
 import_array()
 
 include "drive/totals.pxi"
+include "drive/stage.pxi"
 include "drive/passes.pxi"
 include "drive/row.pxi"
 include "drive/short_rows.pxi"
@@ -39,6 +42,7 @@ cdef Py_ssize_t QUICK = 1 << 19, LOCKED = 1 << 14
 
 cdef dict NUMBERS_OF = {name: number for number, name in enumerate(functions.ALGORITHMS)} | {"auto": AUTO}
 
+cdef tuple NO_OPERANDS = (None, None, None, None)
 NO_SPACE = "no memory for the work space of a row"
 
 
@@ -67,6 +71,16 @@ cdef class Plan:
         An index into ALGORITHMS; -1 is ``auto``.
     aliased : bool
         Whether x and y are the same memory.
+    scale : float, optional
+        A factor of x, representable in x's dtype.
+    bias, weights : ndarray, optional
+        Of x's shape (by strides of 0, where they are broadcast) and dtype. The weights are finite.
+    where : ndarray of bool, optional
+        Of x's shape.
+    lse : ndarray, optional
+        Of x's shape, with a stride of 0 along its last axis: receives the log-sum-exp of each row.
+    signs : ndarray, optional
+        For the function that has signs: laid out like y.
     """
 
     cdef Job job
@@ -75,13 +89,16 @@ cdef class Plan:
     cdef object arrays
     cdef Py_ssize_t elements
 
-    def __cinit__(self, Py_ssize_t function, ndarray x, ndarray y, Py_ssize_t algorithm, bint aliased):
+    def __cinit__(
+        self, Py_ssize_t function, ndarray x, ndarray y, Py_ssize_t algorithm, bint aliased, *, double scale=1, bias=None,
+        weights=None, where=None, lse=None, ndarray signs=None,
+    ):
         cdef Task task = task_of(&self.job)
         task.algorithm, task.aliased = algorithm, aliased
-        self.arrays = (x, y)
+        self.arrays = (x, y, bias, weights, where, lse, signs)
         self.elements = PyArray_SIZE(x)
         self.function, self.storage = function, storage_of(x)
-        lay_out(&self.job, x, y, True)
+        lay_out(&self.job, x, y, True, (bias, weights, where, lse), scale, signs)
         call(function, self.storage, CHOOSE, &task)
         self.halfway.pairs = <Pair*> malloc(max(1, segments(self.job.n)) * sizeof(Pair))
         if self.halfway.pairs is NULL:
@@ -135,18 +152,35 @@ cdef class Plan:
             return call(self.function, self.storage, step, &task)
 
 
-cdef void lay_out(Job* job, ndarray x, ndarray y, bint by_columns):
+cdef int lay_out(
+    Job* job, ndarray x, ndarray y, bint by_columns, tuple operands, double scale, ndarray signs
+) except -1:
     """The job of rows that lie along the last axis of x. y has that axis, too, or one number a row."""
-    cdef int d, last = x.ndim - 1
+    cdef int d, k, last = x.ndim - 1
     cdef bint reduces = y.ndim == last
     cdef Py_ssize_t size = PyArray_ITEMSIZE(x)
-    cdef Axis axis
-    begin_job(job, PyArray_BYTES(x), PyArray_BYTES(y),
-              Axis(x.shape[last], x.strides[last], size if reduces else y.strides[last]), size)
+    cdef Axis axis = axis_with(x, operands, last, size if reduces else y.strides[last])
+    begin_job(job, PyArray_BYTES(x), PyArray_BYTES(y), axis, size)
+    if scale != 1 or any(operand is not None for operand in operands):
+        expect_operands(job, scale, 0 if signs is None else PyArray_BYTES(signs) - PyArray_BYTES(y))
+    for k in range(OPERANDS):
+        if operands[k] is not None:
+            add_operand(job, k, PyArray_BYTES(operands[k]), axis, PyArray_ITEMSIZE(operands[k]))
     for d in range(last):
-        axis = Axis(x.shape[d], x.strides[d], y.strides[d])
+        axis = axis_with(x, operands, d, y.strides[d])
         if not (by_columns and add_columns(job, axis, size, reduces)):
             add_axis(job, axis)
+    return 0
+
+
+cdef Axis axis_with(ndarray x, tuple operands, int d, Py_ssize_t y_step) except *:
+    """Axis d of x and of what broadcasts against it."""
+    cdef Axis axis = axis_of(x.shape[d], x.strides[d], y_step)
+    cdef int k
+    for k in range(OPERANDS):
+        if operands[k] is not None:
+            axis.steps[k] = (<ndarray> operands[k]).strides[d]
+    return axis
 
 
 # ---- The short way ---------------------------------------------------------------------------------
@@ -233,9 +267,9 @@ cdef object quick(int function, bint reduces, object x, object axis, object out,
     storage = storage_of(source)
     size = PyArray_ITEMSIZE(source)
     step = inner * size
-    begin_job(&job, PyArray_BYTES(source), PyArray_BYTES(target), Axis(n, step, size if reduces else step), size)
-    behind = Axis(inner, size, size)
-    add_axis(&job, Axis(outer, n * step, step if reduces else n * step))
+    begin_job(&job, PyArray_BYTES(source), PyArray_BYTES(target), axis_of(n, step, size if reduces else step), size)
+    behind = axis_of(inner, size, size)
+    add_axis(&job, axis_of(outer, n * step, step if reduces else n * step))
     if not add_columns(&job, behind, size, reduces):
         add_axis(&job, behind)
     task = task_of(&job)
@@ -254,7 +288,9 @@ cdef object quick(int function, bint reduces, object x, object axis, object out,
 
 # ---- Functions -------------------------------------------------------------------------------------
 
-def softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
+def softmax(
+    x, axis=None, *, out=None, algorithm="auto", threads=None, scale=None, bias=None, where=None, return_lse=False
+):
     """
     Softmax: ``exp(x) / sum(exp(x))`` along an axis, without overflow.
 
@@ -265,6 +301,16 @@ def softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
         float32); integers and bool become float64; longdouble and complex take a slow path.
     axis : int or tuple of ints, optional
         The axis or axes whose elements sum to 1. Default: all of them.
+    scale : float, optional
+        A factor of the scores: ``softmax`` of ``scale * x + bias``, rounded as NumPy rounds it, without an
+        array for it.
+    bias : array_like, optional
+        Added to the scaled scores; broadcasts against `x`, and widens its dtype as NumPy has it. -inf leaves
+        an element out.
+    where : array_like of bool, optional
+        Broadcasts against `x`; False leaves an element out: its result is 0, also in a row of which nothing is left.
+    return_lse : bool, optional
+        Return the `logsumexp` of the rows, too.
     out : ndarray, optional
         Where to put the result: of the result's shape and dtype; may be `x` itself.
     algorithm : str, optional
@@ -275,15 +321,19 @@ def softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
 
     Returns
     -------
-    ndarray
+    y : ndarray
         Probabilities, of the shape of `x`. At most 8 ULP from the exact values.
+    lse : ndarray or scalar
+        Only with `return_lse`: of the shape of `x` without the reduced axes.
 
     Raises
     ------
     TypeError
-        For a dtype that is not numeric, a masked array, or an axis that is not an integer.
+        For a dtype that is not numeric (of `where`: not bool), a masked array, a scale that is not a real number, or
+        an axis that is not an integer.
     ValueError
-        For an unknown algorithm, a repeated axis, or an `out` of the wrong shape or dtype.
+        For an unknown algorithm, a repeated axis, an operand that does not broadcast against `x`, or an `out` of the
+        wrong shape or dtype.
     numpy.exceptions.AxisError
         For an axis that `x` does not have.
 
@@ -301,12 +351,26 @@ def softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
     >>> import numpy as np, twopass
     >>> twopass.softmax(np.array([1.0, 2.0, 3.0])).round(4)
     array([0.09  , 0.2447, 0.6652])
+
+    Half of each score, and the second one left out:
+
+    >>> y, lse = twopass.softmax([1.0, 2.0, 3.0], scale=0.5, where=[True, False, True], return_lse=True)
+    >>> y.round(4)
+    array([0.2689, 0.    , 0.7311])
+    >>> float(lse.round(4))
+    1.8133
     """
-    y = quick(SOFTMAX, False, x, axis, out, algorithm, threads)
-    return _api.elementwise(Plan, SOFTMAX, x, axis, out, algorithm, threads) if y is None else y
+    y = None
+    if scale is None and bias is None and where is None and not return_lse:
+        y = quick(SOFTMAX, False, x, axis, out, algorithm, threads)
+    if y is None:
+        return _api.elementwise(Plan, SOFTMAX, x, axis, out, algorithm, threads, scale, bias, where, return_lse)
+    return y
 
 
-def log_softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
+def log_softmax(
+    x, axis=None, *, out=None, algorithm="auto", threads=None, scale=None, bias=None, where=None, return_lse=False
+):
     """
     Logarithm of softmax: ``x - log(sum(exp(x)))`` along an axis, exact where softmax underflows.
 
@@ -316,6 +380,15 @@ def log_softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
         Scores, as for `softmax`.
     axis : int or tuple of ints, optional
         The axis or axes to reduce over. Default: all of them.
+    scale : float, optional
+        A factor of the scores: ``log_softmax`` of ``scale * x + bias``, rounded as NumPy rounds it, without an
+        array for it.
+    bias : array_like, optional
+        Added to the scaled scores; broadcasts against `x`. -inf leaves an element out.
+    where : array_like of bool, optional
+        Broadcasts against `x`; False leaves an element out: its result is -inf, also in a row of which nothing is left.
+    return_lse : bool, optional
+        Return the `logsumexp` of the rows, too.
     out : ndarray, optional
         Where to put the result: of the result's shape and dtype; may be `x` itself.
     algorithm : str, optional
@@ -325,8 +398,10 @@ def log_softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
 
     Returns
     -------
-    ndarray
-        Log-probabilities y, of the shape of `x`, within ``3 * eps * max(1, |y|)``.
+    y : ndarray
+        Log-probabilities, of the shape of `x`, within ``3 * eps * max(1, |y|)``.
+    lse : ndarray or scalar
+        Only with `return_lse`: of the shape of `x` without the reduced axes.
 
     Raises
     ------
@@ -342,12 +417,26 @@ def log_softmax(x, axis=None, *, out=None, algorithm="auto", threads=None):
     >>> import numpy as np, twopass
     >>> twopass.log_softmax(np.array([0.0, -1000.0]))
     array([    0., -1000.])
+
+    A prior that a row of scores has in common, as its logarithm:
+
+    >>> scores, prior = np.zeros((2, 3)), np.array([0.5, 0.25, 0.25])
+    >>> np.exp(twopass.log_softmax(scores, axis=1, bias=np.log(prior))).round(4)
+    array([[0.5 , 0.25, 0.25],
+           [0.5 , 0.25, 0.25]])
     """
-    y = quick(LOG_SOFTMAX, False, x, axis, out, algorithm, threads)
-    return _api.elementwise(Plan, LOG_SOFTMAX, x, axis, out, algorithm, threads) if y is None else y
+    y = None
+    if scale is None and bias is None and where is None and not return_lse:
+        y = quick(LOG_SOFTMAX, False, x, axis, out, algorithm, threads)
+    if y is None:
+        return _api.elementwise(Plan, LOG_SOFTMAX, x, axis, out, algorithm, threads, scale, bias, where, return_lse)
+    return y
 
 
-def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *, out=None, algorithm="auto", threads=None):
+def logsumexp(
+    a, axis=None, b=None, keepdims=False, return_sign=False, *, out=None, algorithm="auto", threads=None, scale=None,
+    bias=None, where=None
+):
     """
     Logarithm of the sum of exponentials, ``log(sum(exp(a)))``, along an axis, without overflow.
 
@@ -358,11 +447,19 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *, out=No
     axis : int or tuple of ints, optional
         The axis or axes to reduce over. Default: all of them.
     b : array_like, optional
-        Weights: ``log(sum(b * exp(a)))``; broadcast with `a`; may be negative. Takes the slow path.
+        Weights: ``log(sum(b * exp(a)))``; broadcast with `a`; may be negative. 0 leaves an element out, whatever it is.
+        They widen the dtype of `a` as SciPy has it; a Python number does not.
     keepdims : bool, optional
         Keep the reduced axes with length 1.
     return_sign : bool, optional
-        Return the sign of the sum, too, and the logarithm of its magnitude. Takes the slow path.
+        Return the sign of the sum, too, and the logarithm of its magnitude: NaN, else, where the sum is negative.
+    scale : float, optional
+        A factor of the scores: ``logsumexp`` of ``scale * a + bias``, rounded as NumPy rounds it, without an
+        array for it.
+    bias : array_like, optional
+        Added to the scaled scores; broadcasts against `a`. -inf leaves an element out.
+    where : array_like of bool, optional
+        Broadcasts against `a`; False leaves an element out. -inf where nothing is left.
     out : ndarray, optional
         Where to put the result: of the result's shape and dtype.
     algorithm : str, optional
@@ -373,9 +470,10 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *, out=No
     Returns
     -------
     result : ndarray or scalar
-        y, within ``3 * eps * max(1, |y|)``.
+        y, within ``3 * eps * max(1, |y|)``. Where weighted terms cancel, that times the sum of their sizes over the
+        size of their sum.
     sign : ndarray or scalar
-        Only with `return_sign`.
+        Only with `return_sign`: 1, -1, or 0 where the sum is 0.
 
     Raises
     ------
@@ -391,12 +489,21 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *, out=No
     >>> import numpy as np, twopass
     >>> float(twopass.logsumexp(np.array([1000.0, 1000.0])))
     1000.6931471805599
+
+    The logarithms of a difference of exponentials, and of a mean:
+
+    >>> size, sign = twopass.logsumexp([1001.0, 1000.0], b=[-1, 1], return_sign=True)
+    >>> float(size), float(sign)
+    (1000.5413248546129, -1.0)
+    >>> float(twopass.logsumexp([1000.0, 1000.0], b=0.5))
+    1000.0
     """
     y = None
-    if b is None and not keepdims and not return_sign:
+    if b is None and not keepdims and not return_sign and scale is None and bias is None and where is None:
         y = quick(LOGSUMEXP, True, a, axis, out, algorithm, threads)
     if y is None:
-        return _api.logsumexp(Plan, LOGSUMEXP, a, axis, b, keepdims, return_sign, out, algorithm, threads)
+        return _api.logsumexp(
+            Plan, LOGSUMEXP, a, axis, b, keepdims, return_sign, out, algorithm, threads, scale, bias, where)
     return y
 
 
@@ -407,7 +514,7 @@ cdef void run_chunks(int function, Step step, ndarray x, ndarray states, ndarray
     cdef Task task = task_of(&job)
     cdef int storage = storage_of(x)
     task.states, task.algorithm = <State*> PyArray_BYTES(states), TWO_PASS
-    lay_out(&job, x, y, False)
+    lay_out(&job, x, y, False, NO_OPERANDS, 1, None)
     call(function, storage, CHOOSE, &task)
     with nogil:
         call(function, storage, step, &task)
@@ -446,7 +553,7 @@ def finish_pairs(ndarray states, ndarray y):
     cdef Job job
     cdef Task task = task_of(&job)
     task.states, task.last = <State*> PyArray_BYTES(states), PyArray_SIZE(y)
-    job.y = PyArray_BYTES(y)
+    begin_job(&job, NULL, PyArray_BYTES(y), axis_of(0, 0, 0), PyArray_ITEMSIZE(y))
     call(LOGSUMEXP, storage_of(y), FINISH_STATES, &task)
 
 

@@ -22,6 +22,7 @@ from twopass.kernels.vec cimport LOG2_E, FpState, Kind, Row, Vec, elem, half, pr
 import_array()
 
 include "drive/totals.pxi"
+include "drive/stage.pxi"
 include "drive/passes.pxi"
 include "drive/row.pxi"
 

@@ -10,7 +10,11 @@ from twopass.kernels.functions.logsumexp cimport LogSumExp, logsumexp_settle, lo
 from twopass.kernels.functions.softmax cimport (
     Softmax, softmax_numbers, softmax_of_term, softmax_settle, softmax_special,
 )
+from twopass.kernels.functions.weighted_logsumexp cimport (
+    WeightedLogSumExp, weighted_logsumexp_settle, weighted_logsumexp_special, weighted_logsumexp_value,
+)
 from twopass.kernels.reductions.expsum cimport ExpSum, exp_term
+from twopass.kernels.reductions.weighted cimport WeightedSum, weighted_term
 from twopass.kernels.sums cimport Pair
 from twopass.kernels.vec cimport Frame, Kind, Row, Vec, elem
 
@@ -20,15 +24,33 @@ cdef enum:
 # What pass 1 sums up: exponentials, or what a rule says by itself.
 ctypedef fused Reduction:
     ExpSum
+    WeightedSum
+
+ctypedef fused ExpReduction:        # exponentials, which need a reference
+    ExpSum
+    WeightedSum
+
+ctypedef fused WeightedReduction:   # take weights, and rows never as they lie
+    WeightedSum
 
 # What pass 2 does with it.
 ctypedef fused Rule:
     Softmax
     LogSoftmax
     LogSumExp
+    WeightedLogSumExp
 
 # What is common to some of them.
-ctypedef fused ExpRule:             # reduce by ExpSum
+ctypedef fused ExpRule:             # reduce by a sum of exponentials,
+    Softmax
+    LogSoftmax
+    LogSumExp
+    WeightedLogSumExp
+
+ctypedef fused WeightedRule:        # of those, one with weights
+    WeightedLogSumExp
+
+ctypedef fused ShortRule:           # have short rows worked on together
     Softmax
     LogSoftmax
     LogSumExp
@@ -41,6 +63,10 @@ ctypedef fused AmendingRule:        # look at the largest element of what they w
 
 ctypedef fused ReducingRule:        # have one number a row for a result
     LogSumExp
+    WeightedLogSumExp
+
+ctypedef fused SignedRule:          # of those, the ones that have a sign as well
+    WeightedLogSumExp
 
 ctypedef fused LogRule:             # of those, the logarithm of an ExpSum, which near 0 wants a second look at the row
     LogSumExp
@@ -49,26 +75,39 @@ cdef union AnyRule:                 # the rule of a row between two steps (drive
     Softmax softmax
     LogSoftmax log_softmax
     LogSumExp logsumexp
+    WeightedLogSumExp weighted_logsumexp
 
 
 cdef inline Vec[elem] addend(
-    Kind[elem] kind, const Reduction* how, const elem* x, Py_ssize_t left, const Frame[elem]* frame, Vec[elem]* seen,
-    bint calm
+    Kind[elem] kind, const Reduction* how, Vec[elem] x, Vec[elem] w, const Frame[elem]* frame, Vec[elem]* seen, bint calm
 ) noexcept nogil:
-    """What the elements of a vector, or of the part of it that is left, add to the sum. `seen` remembers what a frame
-    does not suit."""
+    """What the elements of a vector, with their weights, add to the sum. `seen` remembers what a frame does not suit."""
     if Reduction is ExpSum:
-        return exp_term(kind, x, left, frame, seen, calm)
+        return exp_term(kind, x, frame, seen, calm)
+    elif Reduction is WeightedSum:
+        return weighted_term(kind, x, w, frame, seen, calm)
 
 
-cdef inline void settle_rule(Kind[elem] kind, Rule* rule, const Row[elem]* row, const Pair* sum) noexcept nogil:
-    """What pass 2 needs to know, from the sum of the row."""
+cdef inline Vec[elem] weights_at(Kind[elem] kind, const Reduction* how, const elem* w, Py_ssize_t place) noexcept nogil:
+    """The weights of a vector, for a reduction that has some; w may be NULL for others."""
+    if Reduction is WeightedSum:
+        return kind.load(w + place)
+    else:
+        return kind.splat(0)
+
+
+cdef inline void settle_rule(
+    Kind[elem] kind, Rule* rule, const Row[elem]* row, const Pair* sum, double alone
+) noexcept nogil:
+    """What pass 2 needs to know, from the sum of the row; `alone` is its only element, or NaN."""
     if Rule is Softmax:
-        softmax_settle(kind, rule, row, sum)
+        softmax_settle(kind, rule, row, sum, alone)
     elif Rule is LogSoftmax:
-        log_softmax_settle(kind, rule, row, sum)
+        log_softmax_settle(kind, rule, row, sum, alone)
     elif Rule is LogSumExp:
-        logsumexp_settle(kind, rule, row, sum)
+        logsumexp_settle(kind, rule, row, sum, alone)
+    elif Rule is WeightedLogSumExp:
+        weighted_logsumexp_settle(kind, rule, row, sum, alone)
 
 
 cdef inline void settle_special(Kind[elem] kind, Rule* rule, double most) noexcept nogil:
@@ -79,6 +118,8 @@ cdef inline void settle_special(Kind[elem] kind, Rule* rule, double most) noexce
         log_softmax_special(rule, most)
     elif Rule is LogSumExp:
         logsumexp_special(rule, most)
+    elif Rule is WeightedLogSumExp:
+        weighted_logsumexp_special(rule, most)
 
 
 cdef inline void numbers_of(Kind[elem] kind, const Rule* rule, double* numbers) noexcept nogil:
@@ -126,5 +167,7 @@ cdef inline double value_of(Kind[elem] kind, const Rule* rule) noexcept nogil:
     """The result of a function that has one number a row."""
     if Rule is LogSumExp:
         return logsumexp_value(rule)
+    elif Rule is WeightedLogSumExp:
+        return weighted_logsumexp_value(rule)
     else:
         return 0

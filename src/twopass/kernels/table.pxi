@@ -5,7 +5,8 @@ from twopass.kernels.algorithms cimport AUTO
 from twopass.kernels.functions.log_softmax cimport LogSoftmax
 from twopass.kernels.functions.logsumexp cimport LogSumExp
 from twopass.kernels.functions.softmax cimport Softmax
-from twopass.kernels.job cimport Job
+from twopass.kernels.functions.weighted_logsumexp cimport WeightedLogSumExp
+from twopass.kernels.job cimport WEIGHTS, Job
 from twopass.kernels.rules cimport ReducingRule, Rule
 from twopass.kernels.vec cimport FpState, Kind, elem, half
 
@@ -97,6 +98,8 @@ cdef int call(int function, int storage, Step step, Task* task) except -1 nogil:
     if function == LOG_SOFTMAX:
         return take_for(storage, <LogSoftmax*> NULL, step, task)
     if function == LOGSUMEXP:
+        if not task.job.plain and task.job.operands[WEIGHTS].p is not NULL:
+            return take_for(storage, <WeightedLogSumExp*> NULL, step, task)
         return take_for(storage, <LogSumExp*> NULL, step, task)
     with gil:
         raise ValueError(f"there is no kernel for function {function}")

@@ -4,6 +4,8 @@
 # Kind[elem] is an object without content that tells which: functions take it as their first argument, and Cython
 # specialises them by it. Its methods are what can be done with such elements.
 
+ctypedef unsigned char uchar
+
 cdef extern from "vec.hpp" nogil:
     ctypedef struct half:                         # IEEE binary16: stored as such, computed as float
         pass
@@ -44,6 +46,10 @@ cdef extern from "vec.hpp" nogil:
         Vec[double] low(Vec[T])                   # half the lanes, as double
         Vec[double] high(Vec[T])
 
+        Vec[T] stored(Vec[T])                     # what it becomes when it is stored and loaded again
+        Vec[T] first(Vec[T], Py_ssize_t)          # so many elements, and -inf
+        Vec[T] where(Vec[T], const uchar*, Py_ssize_t, Py_ssize_t)   # those whose mask is not 0, and -inf
+
         double value(T)                           # one element
         T rounded(double)
         double rest_after(double)                 # what rounding to the type computed in leaves over
@@ -73,11 +79,22 @@ cdef extern from "vec.hpp" nogil:
     cdef cppclass Frame[T]:                       # how elements become terms under a reference (exp.pxd)
         Vec[T] shift, floor, first, limit
 
-    cdef cppclass Row[T]:                         # where a row lies (memory.pxd)
+    cdef cppclass Operand[T]:                     # an array that broadcasts against a row (memory.pxd)
+        const T* p                                # NULL: there is none
+        Py_ssize_t stride                         # from an element of the row to the next,
+        Py_ssize_t step                           # and to the row beside, in elements
+
+    cdef cppclass Row[T]:                         # where a row lies, and what its elements become on their way in
         const T* x
         Py_ssize_t stride                         # in elements
         Py_ssize_t n
-        double shift                              # subtracted from every element on its way in
+        bint plain                                # nothing of what follows
+        double scale
+        Operand[T] bias                           # scale * x + bias is taken for x,
+        Operand[uchar] where                      # and -inf where this is 0
+        Operand[T] weights                        # of terms: one of weight 0 is left out
+        Operand[T] lse                            # where its log-sum-exp is wanted
+        double shift                              # subtracted from every element
         double skip                               # the value of elements to leave out, or NaN
 
     cdef cppclass FpState:                        # restores the caller's floating-point state at the scope's end

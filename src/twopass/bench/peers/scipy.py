@@ -1,4 +1,4 @@
-"""SciPy: takes no output and no threads."""
+"""SciPy: takes no output, no threads, and of the operands only weights."""
 
 from functools import partial
 from importlib import import_module
@@ -9,7 +9,11 @@ from twopass.functions import NAMES
 
 
 def _bind(case: Case, x: Array, out: Array) -> Call:
-    return partial(getattr(import_module("scipy.special"), case.function), x, axis=case.axis)
+    function = partial(getattr(import_module("scipy.special"), case.function), axis=case.axis)
+    beside = case.beside()
+    scale, bias = (beside.pop(name, None) for name in ("scale", "bias"))
+    function = partial(function, **beside)
+    return partial(function, x) if scale is None else lambda: function(scale * x + bias)
 
 
 PEER = Peer(
@@ -17,4 +21,5 @@ PEER = Peer(
     dict.fromkeys(NAMES, _bind),
     {"linestyle": "-"},
     fills=False,
+    operands=True,
 )

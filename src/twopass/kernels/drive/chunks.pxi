@@ -8,8 +8,8 @@
 from libc.math cimport INFINITY, NAN, fmax, frexp, isfinite
 
 from twopass.kernels.algorithms cimport Recipe
-from twopass.kernels.job cimport Job, locate
-from twopass.kernels.memory cimport row_of
+from twopass.kernels.job cimport Job, row_at
+from twopass.kernels.memory cimport row_of, shift_row
 from twopass.kernels.reductions.expsum cimport is_out_of_range
 from twopass.kernels.rules cimport Rule, settle_rule, settle_special, value_of
 from twopass.kernels.sums cimport Pair
@@ -44,7 +44,8 @@ cdef inline void sum_chunk(Kind[elem] kind, Row[elem] row, State* state) noexcep
     state.shift = most = exact_largest(kind, &row)
     state.total = empty_total()
     if isfinite(most):
-        state.shift = row.shift = origin_for(kind, most)
+        state.shift = origin_for(kind, most)
+        shift_row(kind, &row, state.shift)
         total_of(kind, &row, &state.total)
 
 
@@ -65,21 +66,14 @@ cdef inline void settle_state(Kind[elem] kind, Rule* rule, const State* state) n
         return
     nowhere.shift = state.shift
     total = scaled_pair(state, kind.margin())
-    settle_rule(kind, rule, &nowhere, &total)
-
-
-cdef inline Row[elem] chunk_at(Kind[elem] kind, const Job* job, Py_ssize_t index, elem** y) noexcept nogil:
-    cdef Py_ssize_t x_offset, y_offset
-    locate(job, index, &x_offset, &y_offset)
-    y[0] = <elem*> (job.y + y_offset)
-    return row_of(kind, <const elem*> (job.x + x_offset), job.x_stride, job.n)
+    settle_rule(kind, rule, &nowhere, &total, NAN)
 
 
 cdef void sum_chunks(Kind[elem] kind, const Job* job, State* states) noexcept nogil:
     cdef Py_ssize_t r
     cdef elem* y
     for r in range(job.rows):
-        sum_chunk(kind, chunk_at(kind, job, r, &y), &states[r])
+        sum_chunk(kind, row_at(kind, job, r, &y), &states[r])
 
 
 cdef void apply_states(Kind[elem] kind, Rule* rule, const Job* job, const State* states) noexcept nogil:
@@ -88,10 +82,10 @@ cdef void apply_states(Kind[elem] kind, Rule* rule, const Job* job, const State*
     cdef Row[elem] row
     cdef elem* y
     for r in range(job.rows):
-        row = chunk_at(kind, job, r, &y)
+        row = row_at(kind, job, r, &y)
         settle_state(kind, rule, &states[r])
         if isfinite(states[r].shift):
-            row.shift = states[r].shift
+            shift_row(kind, &row, states[r].shift)
         write_segments(kind, rule, &row, 0, segments(row.n), NULL, NULL, y, job.y_stride, job.streaming)
 
 

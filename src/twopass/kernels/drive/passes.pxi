@@ -8,11 +8,11 @@ from libc.math cimport INFINITY, floor, fmax, isfinite
 
 from twopass.kernels.exp cimport calm_term, frame_for, reference_for, term
 from twopass.kernels.memory cimport (
-    at, fetch, is_flat, kept_at, put, scatter, stage, unaligned_head, vectors,
+    at, fetch, is_flat, kept_at, put, scatter, unaligned_head, vectors,
 )
-from twopass.kernels.reductions.expsum cimport ExpSum
 from twopass.kernels.rules cimport (
-    NUMBERS, AmendingRule, Reduction, Rule, TermRule, addend, amend, amends, numbers_of, result_of, result_of_term,
+    NUMBERS, AmendingRule, ExpReduction, Reduction, Rule, TermRule, WeightedReduction, addend, amend, amends, numbers_of,
+    result_of, result_of_term, weights_at,
 )
 from twopass.kernels.sums cimport BLOCK_VECTORS, Pair, add_block, join_lanes
 from twopass.kernels.vec cimport Frame, Kind, Row, Vec, elem, exp2i, prefetch
@@ -29,35 +29,37 @@ cdef inline void prefetch_block(Kind[elem] kind, const elem* x) noexcept nogil:
 
 
 cdef inline Vec[elem] addend_kept(
-    Kind[elem] kind, const Reduction* how, const elem* x, Py_ssize_t left, const Frame[elem]* frame, Vec[elem]* seen,
-    char* terms, bint calm
+    Kind[elem] kind, const Reduction* how, const elem* x, const elem* w, Py_ssize_t k, Py_ssize_t n,
+    const Frame[elem]* frame, Vec[elem]* seen, char* terms, bint calm
 ) noexcept nogil:
-    """The terms of a vector, or of the part of it that is left; kept where `terms` is given."""
-    cdef Vec[elem] t = addend(kind, how, x, left, frame, seen, calm)
+    """What vector k of n elements side by side adds to their sum; kept where `terms` is given."""
+    cdef Py_ssize_t place = k * kind.lanes(), left = n - place
+    cdef Vec[elem] v = kind.load(x + place) if calm else fetch(kind, x + place, left)
+    cdef Vec[elem] t = addend(kind, how, v, weights_at(kind, how, w, place), frame, seen, calm)
     if terms is not NULL:
         if calm or left >= kind.lanes():
-            kind.store_terms(terms, t)
+            kind.store_terms(terms + 64 * k, t)
         else:
-            kind.store_terms_part(terms, t, left)
+            kind.store_terms_part(terms + 64 * k, t, left)
     return t
 
 
 cdef inline Vec[elem] block_sum(
-    Kind[elem] kind, const Reduction* how, const elem* x, const Frame[elem]* frame, Vec[elem]* seen, char* terms,
-    bint calm
+    Kind[elem] kind, const Reduction* how, const elem* x, const elem* w, const Frame[elem]* frame, Vec[elem]* seen,
+    char* terms, bint calm
 ) noexcept nogil:
     """The sum of a block side by side, lane by lane."""
-    cdef Py_ssize_t width = kind.lanes()
+    cdef Py_ssize_t block = BLOCK_VECTORS * kind.lanes()
     cdef Vec[elem] a, b, c
-    a = addend_kept(kind, how, x, width, frame, seen, terms, calm)
-    a = a + addend_kept(kind, how, x + width, width, frame, seen, at(terms, 64), calm)
-    b = addend_kept(kind, how, x + 2 * width, width, frame, seen, at(terms, 128), calm)
-    b = b + addend_kept(kind, how, x + 3 * width, width, frame, seen, at(terms, 192), calm)
+    a = addend_kept(kind, how, x, w, 0, block, frame, seen, terms, calm)
+    a = a + addend_kept(kind, how, x, w, 1, block, frame, seen, terms, calm)
+    b = addend_kept(kind, how, x, w, 2, block, frame, seen, terms, calm)
+    b = b + addend_kept(kind, how, x, w, 3, block, frame, seen, terms, calm)
     a = a + b
-    b = addend_kept(kind, how, x + 4 * width, width, frame, seen, at(terms, 256), calm)
-    b = b + addend_kept(kind, how, x + 5 * width, width, frame, seen, at(terms, 320), calm)
-    c = addend_kept(kind, how, x + 6 * width, width, frame, seen, at(terms, 384), calm)
-    c = c + addend_kept(kind, how, x + 7 * width, width, frame, seen, at(terms, 448), calm)
+    b = addend_kept(kind, how, x, w, 4, block, frame, seen, terms, calm)
+    b = b + addend_kept(kind, how, x, w, 5, block, frame, seen, terms, calm)
+    c = addend_kept(kind, how, x, w, 6, block, frame, seen, terms, calm)
+    c = c + addend_kept(kind, how, x, w, 7, block, frame, seen, terms, calm)
     return a + (b + c)
 
 
@@ -72,13 +74,13 @@ cdef inline Vec[elem] sum_of_few(Kind[elem] kind, Vec[elem]* t, Py_ssize_t numbe
 
 
 cdef inline Vec[elem] partial_block_sum(
-    Kind[elem] kind, const Reduction* how, const elem* x, Py_ssize_t n, const Frame[elem]* frame, Vec[elem]* seen,
-    Vec[elem]* t, char* terms
+    Kind[elem] kind, const Reduction* how, const elem* x, const elem* w, Py_ssize_t n, const Frame[elem]* frame,
+    Vec[elem]* seen, Vec[elem]* t, char* terms
 ) noexcept nogil:
     """The sum of n elements side by side, less than a block. Fills t."""
-    cdef Py_ssize_t width = kind.lanes(), k, number = vectors(n, width)
+    cdef Py_ssize_t k, number = vectors(n, kind.lanes())
     for k in range(number):
-        t[k] = addend_kept(kind, how, x + k * width, n - k * width, frame, seen, at(terms, 64 * k), False)
+        t[k] = addend_kept(kind, how, x, w, k, n, frame, seen, terms, False)
     return sum_of_few(kind, t, number)
 
 
@@ -126,29 +128,41 @@ cdef inline double reference_of(
     Kind[elem] kind, const Reduction* how, const Row[elem]* row, Py_ssize_t start, Py_ssize_t end
 ) noexcept nogil:
     """The reference that suits elements start..end; a sum of something else than exponentials is taken as it is."""
-    if Reduction is ExpSum:
+    if Reduction in ExpReduction:
         return reference_for(kind, largest(kind, row, start, end))
     else:
         return 0
 
 
 cdef inline Py_ssize_t sum_calm_blocks(
-    Kind[elem] kind, const Reduction* how, const elem* x, Py_ssize_t n, double e, char* terms, Vec[double]* a,
-    Vec[double]* b
+    Kind[elem] kind, const Reduction* how, const Row[elem]* row, bint flat, Py_ssize_t start, Py_ssize_t end, double e,
+    char* terms, Vec[double]* a, Vec[double]* b
 ) noexcept nogil:
-    """Whole blocks of n elements side by side, as far as all terms are calm. How many elements that was."""
-    cdef Py_ssize_t width = kind.lanes(), block = BLOCK_VECTORS * width, term_size = 64 // width, i = 0
+    """Whole blocks of elements start..end, as far as all terms are calm. How many elements that was.
+
+    `flat` and the NULL for no terms are literals: without them each block would be asked again.
+    """
+    cdef elem buffer[BLOCK_VECTORS * 16]
+    cdef elem weights[BLOCK_VECTORS * 16]
+    cdef Py_ssize_t width = kind.lanes(), block = BLOCK_VECTORS * width, term_size = 64 // width, i = start
     cdef Frame[elem] frame = frame_for(kind, e)
     cdef Vec[elem] seen, total
-    while i + block <= n:
-        prefetch_block(kind, x + i)
+    cdef const elem* x
+    cdef const elem* w = NULL
+    while i + block <= end:
+        x = row.x + i
+        if not flat:
+            x = stage(kind, row, i, block, buffer)
+            w = stage_weights(kind, row, i, block, block, weights)
+        prefetch_block(kind, x)
         seen = kind.splat(0)
-        total = block_sum(kind, how, x + i, &frame, &seen, at(terms, i * term_size), True)
+        total = block_sum(kind, how, x, w, &frame,
+                          &seen, at(terms, (i - start) * term_size), True)
         if kind.strayed(seen):
             break
         add_block(kind, total, a, b)
         i += block
-    return i
+    return i - start
 
 
 cdef inline bint sum_segment(
@@ -163,9 +177,11 @@ cdef inline bint sum_segment(
     beyond the reduction's range, and has no sum that a Total could hold.
     """
     cdef elem buffer[BLOCK_VECTORS * 16]
+    cdef elem weights[BLOCK_VECTORS * 16]
     cdef Py_ssize_t width = kind.lanes(), block = BLOCK_VECTORS * width, term_size = 64 // width
     cdef Py_ssize_t i = start, number
     cdef const elem* x
+    cdef const elem* w
     cdef char* target = NULL
     cdef Kind[double] wide
     cdef Vec[double] a = wide.splat(0), b = a
@@ -177,15 +193,19 @@ cdef inline bint sum_segment(
 
     if e != e:
         e = reference_of(kind, how, row, i, min(i + block, end))
-    if is_flat(kind, row) and not eager:        # two calls, so that the one without terms has no question about them
+    if Reduction in WeightedReduction:
+        if not eager:
+            i += sum_calm_blocks(kind, how, row, False, start, end, e, NULL, &a, &b)
+    elif is_flat(kind, row) and not eager:
         if terms is NULL:
-            i += sum_calm_blocks(kind, how, row.x + start, end - start, e, NULL, &a, &b)
+            i += sum_calm_blocks(kind, how, row, True, start, end, e, NULL, &a, &b)
         else:
-            i += sum_calm_blocks(kind, how, row.x + start, end - start, e, terms, &a, &b)
+            i += sum_calm_blocks(kind, how, row, True, start, end, e, terms, &a, &b)
     calm = end - i < block
     while i < end:
         number = min(block, end - i)
         x = stage(kind, row, i, number, buffer)
+        w = stage_weights(kind, row, i, number, block, weights)
         if eager:
             raised = fmax(e, reference_of(kind, how, row, i, i + number))
             rescale_sums(e - raised, &a, &b)
@@ -195,9 +215,9 @@ cdef inline bint sum_segment(
         if terms is not NULL:
             target = terms + (i - start) * term_size
         if number == block:
-            total = block_sum(kind, how, x, &frame, &seen, target, False)
+            total = block_sum(kind, how, x, w, &frame, &seen, target, False)
         else:
-            total = partial_block_sum(kind, how, x, number, &frame, &seen, t, target)
+            total = partial_block_sum(kind, how, x, w, number, &frame, &seen, t, target)
         if kind.tripped(seen, frame.limit):
             raised = reference_of(kind, how, row, i, end)
             if not raised > e:
@@ -212,7 +232,7 @@ cdef inline bint sum_segment(
         i += number
     pair[0] = join_lanes(kind, a, b, e)
     pair.calm = calm
-    return Reduction is ExpSum or isfinite(pair.hi)         # exponentials have tripped `seen`
+    return Reduction in ExpReduction or isfinite(pair.hi)   # exponentials have tripped `seen`
 
 
 cdef inline void rescale_sums(double by, Vec[double]* a, Vec[double]* b) noexcept nogil:
@@ -223,25 +243,31 @@ cdef inline void rescale_sums(double by, Vec[double]* a, Vec[double]* b) noexcep
     b[0] = b[0] * factor
 
 
+cdef inline Vec[elem] result_from(
+    Kind[elem] kind, const Rule* rule, const Vec[elem]* numbers, Vec[elem] x, bint calm, Vec[elem]* top
+) noexcept nogil:
+    """The results of a vector; `top` collects the largest elements for a rule that amends results."""
+    cdef Vec[elem] z
+    if Rule in TermRule:
+        z = x
+        return result_of_term(kind, rule, numbers, calm_term(kind, x, numbers[0], &z) if calm
+                              else term(kind, x, numbers[0], numbers[1], &z), calm)
+    else:
+        if Rule in AmendingRule:
+            top[0] = kind.max(x, top[0])
+        return result_of(kind, rule, numbers, x)
+
+
 cdef inline Vec[elem] result(
     Kind[elem] kind, const Rule* rule, const Vec[elem]* numbers, const elem* x, const char* terms, Py_ssize_t left,
     bint calm, Vec[elem]* top
 ) noexcept nogil:
-    """A vector of results, or what is left of one; `top` collects the largest elements for a rule that amends results."""
-    cdef Vec[elem] z, v
+    """The same, or what is left of a vector, from kept terms where there are some."""
     if Rule in TermRule:
-        if calm:
-            v = calm_term(kind, kind.load(x), numbers[0], &z) if terms is NULL else kind.load_terms(terms)
-        elif terms is NULL:
-            v = term(kind, fetch(kind, x, left), numbers[0], numbers[1], &z)
-        else:
-            v = kind.load_terms(terms) if left >= kind.lanes() else kind.load_terms_part(terms, left)
-        return result_of_term(kind, rule, numbers, v, calm)
-    else:
-        v = fetch(kind, x, left)
-        if Rule in AmendingRule:
-            top[0] = kind.max(v, top[0])
-        return result_of(kind, rule, numbers, v)
+        if terms is not NULL:
+            return result_of_term(kind, rule, numbers, kind.load_terms(terms) if calm or left >= kind.lanes()
+                                  else kind.load_terms_part(terms, left), calm)
+    return result_from(kind, rule, numbers, kind.load(x) if calm else fetch(kind, x, left), calm, top)
 
 
 cdef inline void write_flat(
@@ -289,8 +315,11 @@ cdef inline void write_staged(
         number = min(block, end - i)
         if terms is NULL:
             x = stage(kind, row, i, number, buffer)
-        write_flat(kind, rule, x, kept_at(terms, (i - start) * term_size), results, number, False, 0)
-        scatter(kind, results, number, y + (i - start) * stride, stride)
+        if stride == 1:
+            write_flat(kind, rule, x, kept_at(terms, (i - start) * term_size), y + (i - start), number, False, 0)
+        else:
+            write_flat(kind, rule, x, kept_at(terms, (i - start) * term_size), results, number, False, 0)
+            scatter(kind, results, number, y + (i - start) * stride, stride)
         i += number
 
 

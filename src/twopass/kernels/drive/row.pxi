@@ -4,14 +4,17 @@ from libc.math cimport INFINITY, NAN, fabs, fmax, isfinite, nearbyint
 
 from twopass.kernels.algorithms cimport Recipe
 from twopass.kernels.exp cimport guess_from, term_of
+from twopass.kernels.functions.logsumexp cimport LogSumExp
 from twopass.kernels.job cimport Job
 from twopass.kernels.logarithm cimport log_of_pair
-from twopass.kernels.memory cimport at
+from twopass.kernels.memory cimport at, shift_row, vectors
 from twopass.kernels.reductions.expsum cimport ExpSum, is_out_of_range
+from twopass.kernels.reductions.weighted cimport WeightedSum
 from twopass.kernels.rules cimport (
-    ExpRule, LogRule, ReducingRule, Reduction, Rule, TermRule, settle_rule, settle_special, value_of,
+    ExpRule, LogRule, ReducingRule, Reduction, Rule, SignedRule, TermRule, WeightedRule, settle_rule, settle_special,
+    value_of,
 )
-from twopass.kernels.sums cimport SEGMENT, Pair, two_sum
+from twopass.kernels.sums cimport BLOCK_VECTORS, SEGMENT, Pair, two_sum
 from twopass.kernels.vec cimport Kind, Row, elem, store_fence
 
 
@@ -20,6 +23,7 @@ cdef inline Py_ssize_t segments(Py_ssize_t n) noexcept nogil:
 
 
 cdef const ExpSum* EXP_SUM = NULL
+cdef const WeightedSum* WEIGHTED_SUM = NULL
 
 
 # ---- Sum ------------------------------------------------------------------------------------------
@@ -50,7 +54,10 @@ cdef inline bint sum_segments(
 ) noexcept nogil:
     """The same by the reduction of a rule."""
     if Rule in ExpRule:
-        return sum_by(kind, EXP_SUM, recipe, row, first, last, e, terms, pairs)
+        if Rule in WeightedRule:
+            return sum_by(kind, WEIGHTED_SUM, recipe, row, first, last, e, terms, pairs)
+        else:
+            return sum_by(kind, EXP_SUM, recipe, row, first, last, e, terms, pairs)
     else:
         return sum_by(kind, rule, recipe, row, first, last, e, terms, pairs)
 
@@ -74,7 +81,7 @@ cdef inline bint sum_row(
     cdef Py_ssize_t number = segments(row.n)
     if sum_segments(kind, rule, &job.recipe, row, 0, number, guess[0], terms, pairs):
         total[0] = merge_all(pairs, number)
-        if Rule not in ExpRule or total.hi >= kind.least_sum():
+        if Rule not in ExpRule or fabs(total.hi) >= kind.least_sum():
             guess[0] = guess_from(kind, total.e)
             return True
     guess[0] = NAN
@@ -89,14 +96,34 @@ cdef inline bint sum_row(
 
 cdef double exact_largest(Kind[elem] kind, const Row[elem]* row) noexcept nogil:
     """The maximum, or NaN where there is one. For the rare rows that are not summed as they are."""
+    cdef elem buffer[BLOCK_VECTORS * 16]
     cdef double most = -INFINITY, v
-    cdef Py_ssize_t i
-    for i in range(row.n):
-        v = kind.value(row.x[i * row.stride])
-        if v != v:
-            return v
-        most = fmax(most, v)
+    cdef Py_ssize_t block = BLOCK_VECTORS * kind.lanes(), i, k, s, number
+    cdef const elem* x
+    for s in range(vectors(row.n, block)):
+        i = s * block
+        number = min(block, row.n - i)
+        x = stage(kind, row, i, number, buffer)
+        for k in range(number):
+            v = kind.value(x[k])
+            if v != v:
+                return v
+            most = fmax(most, v)
     return most
+
+
+cdef Py_ssize_t number_of(Kind[elem] kind, const Row[elem]* row, double value) noexcept nogil:
+    """How many elements have a value."""
+    cdef elem buffer[BLOCK_VECTORS * 16]
+    cdef Py_ssize_t block = BLOCK_VECTORS * kind.lanes(), i, k, s, number, found = 0
+    cdef const elem* x
+    for s in range(vectors(row.n, block)):
+        i = s * block
+        number = min(block, row.n - i)
+        x = stage(kind, row, i, number, buffer)
+        for k in range(number):
+            found += kind.value(x[k]) == value
+    return found
 
 
 cdef inline double origin_for(Kind[elem] kind, double most) noexcept nogil:
@@ -118,11 +145,11 @@ cdef bint settle(
     """
     cdef double most
     if summed and (Rule not in ExpRule or row.shift != 0 or not is_out_of_range(kind, total)):
-        settle_rule(kind, rule, row, total)
+        settle_rule(kind, rule, row, total, largest(kind, row, 0, 1) if row.n == 1 else NAN)
         return True
     most = exact_largest(kind, row)
     if Rule in ExpRule and isfinite(most):
-        row.shift = origin_for(kind, most)
+        shift_row(kind, row, origin_for(kind, most))
         return False
     settle_special(kind, rule, most)            # the usual formulas then give scipy's special values
     return True
@@ -167,11 +194,11 @@ cdef double log_sum_near_zero(Kind[elem] kind, const Row[elem]* row, double valu
     cdef Row[elem] others = row[0]
     cdef Total total = empty_total()
     cdef Pair part, sum
-    cdef Py_ssize_t i, s, number = 0
+    cdef Py_ssize_t s, number
     cdef double most = largest(kind, row, 0, row.n), top = term_of(kind, most, 0), error
     others.skip = most
-    for i in range(row.n):
-        number += kind.value(row.x[i * row.stride]) == most
+    others.plain = False
+    number = number_of(kind, row, most)
     if number * top < 0.5:
         return value
     for s in range(segments(row.n)):
@@ -185,27 +212,54 @@ cdef double log_sum_near_zero(Kind[elem] kind, const Row[elem]* row, double valu
     return most + (error + part.lo)
 
 
-cdef inline elem value_of_row(Kind[elem] kind, const Rule* rule, const Row[elem]* row) noexcept nogil:
-    """The result of a function that has one number a row."""
-    cdef double value = value_of(kind, rule)
+cdef inline bint needs_second_look(Kind[elem] kind, const Rule* rule) noexcept nogil:
+    """Whether a result is so near 0 that its row is looked at again."""
     if Rule in LogRule:
-        if fabs(value) < 4 * kind.epsilon() and row.n > 1 and row.shift == 0:
+        return fabs(value_of(kind, rule)) < 4 * kind.epsilon()
+    else:
+        return False
+
+
+cdef inline elem value_of_row(Kind[elem] kind, const Rule* rule, const Row[elem]* row) noexcept nogil:
+    """The result of a function that has one number a row. The row is read where it needs a second look."""
+    cdef double value = value_of(kind, rule)
+    if needs_second_look(kind, rule):
+        if row.n > 1 and row.shift == 0:
             value = log_sum_near_zero(kind, row, value)
     return kind.rounded(value)
 
 
-cdef inline void run_row(
-    Kind[elem] kind, Rule* rule, const Job* job, const Row[elem]* place, elem* y, double* guess, char* scratch, Pair* pairs
+cdef inline void put_value(
+    Kind[elem] kind, const Rule* rule, const Job* job, const Row[elem]* row, elem* y
 ) noexcept nogil:
-    cdef Row[elem] row = place[0]
+    y[0] = value_of_row(kind, rule, row)
+    if Rule in SignedRule:
+        (<elem*> (<char*> y + job.to_signs))[0] = kind.rounded(rule.sign)
+
+
+cdef inline void put_lse(Kind[elem] kind, const Row[elem]* row, bint summed, const Pair* total) noexcept nogil:
+    """The log-sum-exp of a row, beside what a function makes of it."""
+    cdef LogSumExp rule
+    cdef Row[elem] same = row[0]
+    if row.lse.p is not NULL:
+        settle(kind, &rule, &same, summed, total)
+        (<elem*> row.lse.p)[0] = value_of_row(kind, &rule, row)
+
+
+cdef inline void run_row(
+    Kind[elem] kind, Rule* rule, const Job* job, Row[elem]* row, elem* y, double* guess, char* scratch, Pair* pairs
+) noexcept nogil:
+    """All of it; the row may be left with a shift."""
     cdef char* terms = scratch if job.scratch else <char*> y
     cdef Pair total
-    cdef bint summed = sum_row(kind, rule, job, &row, guess, terms, pairs, &total)
-    while not settle(kind, rule, &row, summed, &total):
+    cdef bint summed = sum_row(kind, rule, job, row, guess, terms, pairs, &total)
+    while not settle(kind, rule, row, summed, &total):
         guess[0] = NAN
-        summed = sum_row(kind, rule, job, &row, guess, terms, pairs, &total)
+        summed = sum_row(kind, rule, job, row, guess, terms, pairs, &total)
+    if not job.plain:
+        put_lse(kind, row, summed, &total)
     if Rule in ReducingRule:
-        y[0] = value_of_row(kind, rule, &row)
+        put_value(kind, rule, job, row, y)
     else:
-        write_segments(kind, rule, &row, 0, segments(row.n), terms if job.recipe.keep_terms else NULL, pairs,
+        write_segments(kind, rule, row, 0, segments(row.n), terms if job.recipe.keep_terms else NULL, pairs,
                        y, job.y_stride, job.streaming)

@@ -2,9 +2,8 @@
 from libc.math cimport NAN
 from libc.stdlib cimport free, malloc
 
-from twopass.kernels.job cimport Job, locate
-from twopass.kernels.memory cimport row_of
-from twopass.kernels.rules cimport ExpRule, Rule, TermRule
+from twopass.kernels.job cimport Job, column_of, locate, row_at
+from twopass.kernels.rules cimport Rule, ShortRule, TermRule
 from twopass.kernels.sums cimport BLOCK_VECTORS, Pair
 from twopass.kernels.vec cimport Kind, Row, elem
 
@@ -14,7 +13,8 @@ cdef inline bint are_short(Kind[elem] kind, Rule* rule, const Job* job) noexcept
     if Rule in TermRule:
         if not job.recipe.keep_terms:
             return False
-    return (Rule in ExpRule and job.n <= BLOCK_VECTORS * kind.lanes() and job.x_stride == 1 and job.y_stride == 1
+    return (Rule in ShortRule and job.plain and job.n <= BLOCK_VECTORS * kind.lanes() and job.x_stride == 1
+            and job.y_stride == 1
             and not job.recipe.largest_first and not job.recipe.eager)
 
 
@@ -29,12 +29,12 @@ cdef void run_each_row(
     cdef bint calm = True
     cdef bint short = are_short(kind, rule, job)
     while r < last:
-        for k in range(min(GROUP, last - r)):
-            locate(job, r + k, &x_offset, &y_offset)
-            x[k] = <const elem*> (job.x + x_offset)
-            y[k] = <elem*> (job.y + y_offset)
-        if Rule in ExpRule:
+        if Rule in ShortRule:
             if short and guess == guess:
+                for k in range(min(GROUP, last - r)):
+                    locate(job, r + k, &x_offset, &y_offset)
+                    x[k] = <const elem*> (job.x + x_offset)
+                    y[k] = <elem*> (job.y + y_offset)
                 if r >= alone and r + GROUP <= last:
                     if run_short_rows(kind, rule, job, x, y, guess, &calm):
                         r += GROUP
@@ -43,7 +43,7 @@ cdef void run_each_row(
                 if run_short_row(kind, rule, job, x[0], y[0], guess):
                     r += 1
                     continue
-        row = row_of(kind, x[0], job.x_stride, job.n)
+        row = row_at(kind, job, r, &y[0])
         run_row(kind, rule, job, &row, y[0], &guess, space, pairs)
         r += 1
 
@@ -53,13 +53,14 @@ cdef void run_each_tile(
 ) noexcept nogil:
     cdef double guess = NAN
     cdef Py_ssize_t wide = tile_columns(job.n, kind.lanes()), number = tiles(job, wide)
-    cdef Py_ssize_t t, column, x_offset, y_offset
+    cdef Py_ssize_t t, column
+    cdef Row[elem] tile
+    cdef elem* y
     for t in range(first, last):
-        locate(job, t // number, &x_offset, &y_offset)
+        tile = row_at(kind, job, t // number, &y)
         column = t % number * wide
-        run_tile(kind, rule, job, <const elem*> (job.x + x_offset) + column,
-                 <elem*> (job.y + y_offset) + column * job.y_column_step,
-                 min(wide, job.columns - column), &guess, pairs)
+        tile = column_of(kind, &tile, column)
+        run_tile(kind, rule, job, &tile, y + column * job.y_column_step, min(wide, job.columns - column), &guess, pairs)
 
 
 cdef bint run_rows(Kind[elem] kind, Rule* rule, const Job* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:

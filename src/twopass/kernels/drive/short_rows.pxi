@@ -1,7 +1,9 @@
 # Rows of at most one block, GROUP at a time: one after the other would wait for its own sum before it could go on.
+from libc.math cimport NAN
+
 from twopass.kernels.exp cimport frame_for
 from twopass.kernels.job cimport Job
-from twopass.kernels.memory cimport put, row_of, vectors
+from twopass.kernels.memory cimport fetch, put, row_of, vectors
 from twopass.kernels.rules cimport NUMBERS, ReducingRule, Rule, TermRule, addend, numbers_of, result_of_term, settle_rule
 from twopass.kernels.sums cimport BLOCK_VECTORS, Pair, add_block, join_each_double, join_each_float, join_lanes
 from twopass.kernels.vec cimport Frame, Kind, Row, Vec, elem, prefetch, transpose
@@ -21,16 +23,17 @@ cdef inline bint sum_group(
     cdef Vec[double] rest[GROUP]
     cdef Kind[double] wide
     cdef Frame[elem] frame = frame_for(kind, guess)
-    cdef Vec[elem] seen = kind.splat(0), strays = seen
+    cdef Vec[elem] seen = kind.splat(0), strays = seen, v
     cdef Py_ssize_t width = kind.lanes(), number = vectors(n, width), r, k, left
     for r in range(GROUP):
         for k in range(number):
             left = n - k * width
             prefetch(<const char*> (x[r] + k * width) + AHEAD)
+            v = fetch(kind, x[r] + k * width, left)
             if calm[0] and left >= width:
-                t[r * BLOCK_VECTORS + k] = addend(kind, EXP_SUM, x[r] + k * width, width, &frame, &strays, True)
+                t[r * BLOCK_VECTORS + k] = addend(kind, EXP_SUM, v, v, &frame, &strays, True)
             else:
-                t[r * BLOCK_VECTORS + k] = addend(kind, EXP_SUM, x[r] + k * width, left, &frame, &seen, False)
+                t[r * BLOCK_VECTORS + k] = addend(kind, EXP_SUM, v, v, &frame, &seen, False)
         lanes[r] = rest[r] = wide.splat(0)
         add_block(kind, sum_of_few(kind, &t[r * BLOCK_VECTORS], number), &lanes[r], &rest[r])
         if elem is not double:
@@ -96,7 +99,7 @@ cdef inline void finish_short_row(
     cdef Py_ssize_t width = kind.lanes(), k, whole
     cdef double of_row[NUMBERS]
     cdef Vec[elem] numbers[NUMBERS]
-    settle_rule(kind, rule, &row, total)
+    settle_rule(kind, rule, &row, total, kind.value(x[0]) if n == 1 else NAN)
     if Rule in ReducingRule:
         y[0] = value_of_row(kind, rule, &row)
     elif Rule in TermRule:
@@ -122,7 +125,7 @@ cdef inline bint run_short_row(
     cdef Vec[elem] seen = kind.splat(0), block
     cdef Vec[double] a = wide.splat(0), b = a
     cdef Pair total
-    block = partial_block_sum(kind, EXP_SUM, x, job.n, &frame, &seen, t, NULL)
+    block = partial_block_sum(kind, EXP_SUM, x, NULL, job.n, &frame, &seen, t, NULL)
     add_block(kind, block, &a, &b)
     total = join_lanes(kind, a, b, guess)
     if kind.tripped(seen, frame.limit) or not total.hi >= kind.least_sum():

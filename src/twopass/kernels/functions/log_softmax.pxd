@@ -13,9 +13,9 @@ cdef struct LogSoftmax:             # what pass 2 needs to know of a row:
 
 
 cdef inline void log_softmax_settle(
-    Kind[elem] kind, LogSoftmax* rule, const Row[elem]* row, const Pair* sum
+    Kind[elem] kind, LogSoftmax* rule, const Row[elem]* row, const Pair* sum, double alone
 ) noexcept nogil:
-    log_of_sum(kind, row, sum, &rule.hi, &rule.lo)
+    log_of_sum(kind, sum, alone, &rule.hi, &rule.lo)
     rule.e = sum.e
     rule.total = sum.hi + sum.lo
 

@@ -8,10 +8,10 @@ cdef struct LogSumExp:
 
 
 cdef inline void logsumexp_settle(
-    Kind[elem] kind, LogSumExp* rule, const Row[elem]* row, const Pair* sum
+    Kind[elem] kind, LogSumExp* rule, const Row[elem]* row, const Pair* sum, double alone
 ) noexcept nogil:
     cdef double error
-    log_of_sum(kind, row, sum, &rule.hi, &rule.lo)
+    log_of_sum(kind, sum, alone, &rule.hi, &rule.lo)
     rule.hi = two_sum(row.shift, rule.hi, &error)
     rule.lo += error
 

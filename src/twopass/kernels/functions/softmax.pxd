@@ -13,7 +13,9 @@ cdef struct Softmax:                # what pass 2 needs to know of a row:
     bint calm                       # whether the results of calm terms are normal numbers
 
 
-cdef inline void softmax_settle(Kind[elem] kind, Softmax* rule, const Row[elem]* row, const Pair* sum) noexcept nogil:
+cdef inline void softmax_settle(
+    Kind[elem] kind, Softmax* rule, const Row[elem]* row, const Pair* sum, double alone
+) noexcept nogil:
     cdef Pair total = sum[0]
     if elem is double:                          # else a tie would fall as hi and lo happen to divide the sum
         normalize(&total)

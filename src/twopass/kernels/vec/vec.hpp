@@ -154,6 +154,27 @@ template <class T> struct Kind {
     static F64 low(Vec<T> v) { return ::low(v); }
     static F64 high(Vec<T> v) { return ::high(v); }
 
+    // What a vector becomes that is stored and loaded again.
+    static Vec<T> stored(Vec<T> v) {
+        if constexpr (!stored_only) return v;
+        T buffer[lanes()];
+        ::store(buffer, v);
+        return ::load(buffer);
+    }
+    // The first elements, and -inf; and those whose mask is not 0, and -inf.
+    static Vec<T> first(Vec<T> v, std::ptrdiff_t count) {
+        T buffer[lanes()];
+        ::store(buffer, v);
+        return ::load_part(buffer, count);
+    }
+    static Vec<T> where(Vec<T> v, const unsigned char* mask, std::ptrdiff_t step, std::ptrdiff_t count) {
+        Computed buffer[lanes()];
+        ::store(buffer, v);
+        for (std::ptrdiff_t i = 0; i < count; ++i)
+            buffer[i] = mask[i * step] ? buffer[i] : -std::numeric_limits<Computed>::infinity();
+        return ::load(buffer);
+    }
+
     // Scalars.
     static double value(T v) { return from_storage(v); }
     static double rest_after(double v) { return std::isfinite(v) ? v - static_cast<Computed>(v) : 0; }
@@ -174,13 +195,26 @@ inline double exp2i(double n) {
     return value;
 }
 
+// An array that broadcasts against a row, or against rows that lie side by side.
+template <class T> struct Operand {
+    const T* p;             // NULL: there is none
+    std::ptrdiff_t stride;  // from an element of the row to the next,
+    std::ptrdiff_t step;    // and to the row beside, in elements
+};
+
 // Where a row lies in memory, and what is done to its elements on their way in.
 template <class T> struct Row {
     const T* x;
     std::ptrdiff_t stride;  // in elements
     std::ptrdiff_t n;
-    double shift;  // subtracted from every element
-    double skip;   // the value of elements to leave out, or NaN
+    bool plain;  // nothing of what follows
+    double scale;
+    Operand<T> bias;              // scale * x + bias is taken for x,
+    Operand<unsigned char> where;  // and -inf where this is 0
+    Operand<T> weights;           // of terms: one of weight 0 is left out
+    Operand<T> lse;               // where its log-sum-exp is wanted: const for all but that
+    double shift;                 // subtracted from every element
+    double skip;                  // the value of elements to leave out, or NaN
 };
 
 // How elements become terms under a reference, see frame_for in exp.pxd.
