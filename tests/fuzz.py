@@ -199,7 +199,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="any number")
     options = parser.parse_args()
-    targets = [target for target in twopass.targets().values() if target.supported]
+    targets = [target for target in twopass.targets().values() if not target.obstacle]
     print(f"seed {options.seed}, targets {', '.join(t.name for t in targets)}", flush=True)
     campaign = Campaign(options.seed)
     numbers = range(options.cases) if options.cases else until(options.minutes)

@@ -34,7 +34,10 @@ SOURCES = (
 )
 NO_NUMERICS = ("probe.pyx",)
 # Those first that find most in the least time.
-TESTS = ("shapes", "accuracy", "special", "tails", "scipy_parity", "bits", "pairs", "properties")
+TESTS = (
+    *("shapes", "accuracy", "special", "hard", "laws", "operands", "tails", "scipy_parity", "bits"),
+    *("pairs", "properties", "vec"),
+)
 DIGEST = ("tests/test_bits.py", "-k", "stored_digest")
 
 Rewrite = str | Callable[[str], str]
