@@ -800,3 +800,16 @@ def test_dask_arrays_take_the_expression_instead(function):
             taken = eval(remedy, names | {name: value})
             got = call(taken, 1).compute()
             np.testing.assert_allclose(got, call(X, 1, **{name: value}), rtol=1e-14)
+
+
+def test_a_sum_whose_rest_outweighs_it(target):
+    """Where terms nearly cancel, the compensation of a float64 sum has more of it than the sum."""
+    rng = np.random.default_rng(11371)
+    x = np.full((200, 96), -8.744312782)
+    b = rng.choice([-1.0, -0.5, 0.5, 1.0, 2.0], x.shape)
+    x += rng.choice([0, 2.0**-50, -(2.0**-51)], x.shape)
+    got, sign = target.logsumexp(x, 1, b=b, return_sign=True)
+    total = b.sum(1)
+    clear = total != 0
+    assert (sign[clear] == np.sign(total[clear])).all()
+    np.testing.assert_allclose(got[clear], np.log(abs(total[clear])) + x[clear, 0], rtol=1e-12)

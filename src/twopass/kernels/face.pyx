@@ -1,5 +1,5 @@
 # distutils: language = c++
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3
 # cython: freethreading_compatible=True, embedsignature=True
 """The kernels of one target: compiled once for each, under the names twopass._skylake_x, twopass._zen2 and so on.
 

@@ -1,5 +1,5 @@
 # distutils: language = c++
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3
 # cython: freethreading_compatible=True, embedsignature=True
 """What benchmarks and tests of one target need beside its functions: single passes, the bare memory traffic, bare pairs
 and every vector operation. A module of its own (twopass.bench._probe_zen2 and so on), so that no program carries it

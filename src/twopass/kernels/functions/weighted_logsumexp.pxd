@@ -19,14 +19,13 @@ cdef inline void weighted_logsumexp_settle(
     """The logarithm, unless it is nearly 0, or of so little beside the terms that they have nearly cancelled."""
     cdef double error
     cdef Pair size = sum[0]
+    normalize(&size)                # where terms cancel, lo may outweigh hi
     rule.sign = 1
-    if sum.hi < 0:
-        size.hi, size.lo, rule.sign = -sum.hi, -sum.lo, -1
+    if size.hi < 0:
+        size.hi, size.lo, rule.sign = -size.hi, -size.lo, -1
     if not size.hi > exp2i(kind.lowest() / 2):
         rule[0] = WeightedLogSumExp(NAN, 0, DOUBTFUL)
         return
-    if elem is double:
-        normalize(&size)
     log_of_pair(&size, &rule.hi, &rule.lo)
     rule.hi = two_sum(row.shift, rule.hi, &error)
     rule.lo += error
