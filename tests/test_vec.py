@@ -315,6 +315,21 @@ def test_from_and_to_doubles(target, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_stored_and_left_out(target, dtype):
+    x = vectors(np.resize(doubles(), 100 * LANES[dtype]).astype(COMPUTED[dtype]), dtype)
+    kept = x.astype(dtype).astype(COMPUTED[dtype])
+    lane, out = np.arange(LANES[dtype]), np.empty_like(x)
+    target.probe.vector("stored", dtype, out, x)
+    assert_same_bits(out, kept)
+    counts = np.resize(np.arange(1, LANES[dtype] + 1), (len(x), 1)).astype(float)
+    target.probe.vector("first", dtype, out, x, counts)
+    assert_same_bits(out, np.where(lane < counts, kept, x.dtype.type(-np.inf)))
+    mask = np.random.default_rng(0).integers(0, 3, x.shape).astype(np.uint8)
+    target.probe.vector("where", dtype, out, x, mask)
+    assert_same_bits(out, np.where(mask, x, x.dtype.type(-np.inf)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_single_numbers(target, dtype):
     x = np.concatenate([doubles(), hard_to_round()])
     computed = x.astype(COMPUTED[dtype])

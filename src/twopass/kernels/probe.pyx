@@ -80,6 +80,9 @@ cdef extern from *:
         {"store_terms_part", [](At at) { K::store_terms_part(at.out, at.x(), at.count); }},
         {"stream", [](At at) { K::stream(at.out_elements(), at.x()); }},
         {"unpack", [](At at) { K::unpack(at.out_doubles(), at.x()); }},
+        {"stored", [](At at) { at.put(K::stored(at.x())); }},
+        {"first", [](At at) { at.put(K::first(at.x(), std::ptrdiff_t(*reinterpret_cast<const double*>(at.b)))); }},
+        {"where", [](At at) { at.put(K::where(at.x(), reinterpret_cast<const unsigned char*>(at.b), 1, K::lanes())); }},
 
         {"+", [](At at) { at.put(at.x() + at.y()); }},
         {"-", [](At at) { at.put(at.x() - at.y()); }},
@@ -320,8 +323,8 @@ def vector(str name, str dtype, ndarray out not None, ndarray x=None, ndarray y=
     out, x, y, z : ndarray
         Contiguous. `out` receives the results, the others hold the operands in their order. The first dimension counts
         the vectors. These are of the type that `dtype` is computed in, elements in memory are of `dtype` itself, and
-        all else is float64. A part is as many elements as the smaller of `x` and `out` has for a vector. Whether the
-        arrays are large enough is not checked.
+        all else is float64, but for the bytes of a mask. A part is as many elements as the smaller of `x` and `out` has
+        for a vector. Whether the arrays are large enough is not checked.
     """
     cdef Kind[half] of_half
     cdef Kind[float] of_float
