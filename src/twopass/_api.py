@@ -64,20 +64,19 @@ def elementwise(
     dtype = beside.dtype
     target = _checked(out, x.shape, dtype)
     kept = tuple(n for d, n in enumerate(x.shape) if d not in axes)
-    lse = np.full(kept, -np.inf, dtype)
+    lse = np.full(kept, -np.inf, dtype) if return_lse else None
     if not _has_kernel(dtype):
         taken = beside.apply(x) if beside else x
         result = getattr(_reference, row.oracle)(taken, axes)
-        lse[...] = _reference.logsumexp(taken, axes) if return_lse else -np.inf
+        if lse is not None:
+            lse[...] = _reference.logsumexp(taken, axes)
     else:
-        result = _rewrite(
-            plan, function, x, axes, target, choice, workers, beside, lse if return_lse else None
-        )
+        result = _rewrite(plan, function, x, axes, target, choice, workers, beside, lse)
     empty = beside.nothing_left(x.ndim, axes)
     if empty is not None:
         np.copyto(result, row.of_nothing, where=empty)
     y = _deliver(result, target, out)
-    return (y, lse[()]) if return_lse else y
+    return y if lse is None else (y, lse[()])
 
 
 def _rewrite(
@@ -165,9 +164,12 @@ def logsumexp(
         taken = beside.apply(a) if beside else a
         result, *sign = _reference_logsumexp(taken, axes, weights, return_sign, dtype)
     else:
-        result, *sign = _reduce(plan, function, a, axes, choice, workers, beside, weights)
-        if not return_sign:
-            result, sign = np.where(sign[0] < 0, dtype.type(np.nan), result), []
+        result, signs = _reduce(plan, function, a, axes, choice, workers, beside, weights)
+        if weights is None and return_sign:
+            signs = np.where(np.isnan(result), result, result > -np.inf)
+        elif weights is not None and not return_sign:
+            result = np.where(signs < 0, dtype.type(np.nan), result)
+        sign = [signs] if return_sign else []
     if keepdims:
         result, *sign = (np.expand_dims(part, axes) for part in (result, *sign))
     result = _deliver(result, _checked(out, result.shape, result.dtype), out)
@@ -184,7 +186,7 @@ def _reduce(
     beside: Operands,
     weights: Array | None,
 ) -> tuple[Array, Array]:
-    """Return the log-sum-exps of rows and the signs of their sums."""
+    """Return the log-sum-exps of rows and, with weights, the signs of their sums."""
     dtype = beside.dtype
     kept = tuple(n for d, n in enumerate(a.shape) if d not in axes)
     result, signs = np.full(kept, -np.inf, dtype), np.zeros(kept, dtype)
@@ -194,7 +196,7 @@ def _reduce(
     options = _beside_rows(beside, a.shape, axes, None)
     if weights is None:
         _threads.run(plan(function, rows, result, algorithm, False, **options), workers)
-        return result, np.where(np.isnan(result), result, result > -np.inf)
+        return result, signs
     of_rows = _rows(np.broadcast_to(_prepare(weights, dtype), a.shape), axes)
     weighted = plan(
         function, rows, result, algorithm, False, **options, weights=of_rows, signs=signs
